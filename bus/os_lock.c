@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "os_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static int lock_call(int fd, int command, int type, int64_t byte, struct flock *lock)
+{
+    *lock = (struct flock){.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int result;
+    do {
+        result = fcntl(fd, command, lock);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+
+int os_lock_wait(int fd, int64_t byte)
+{
+    struct flock lock;
+    return lock_call(fd, F_OFD_SETLKW, F_WRLCK, byte, &lock);
+}
+
+int os_lock_try(int fd, int64_t byte)
+{
+    struct flock lock;
+    return lock_call(fd, F_OFD_SETLK, F_WRLCK, byte, &lock);
+}
+
+int os_lock_shared(int fd, int64_t byte)
+{
+    struct flock lock;
+    return lock_call(fd, F_OFD_SETLK, F_RDLCK, byte, &lock);
+}
+
+int os_lock_release(int fd, int64_t byte)
+{
+    struct flock lock;
+    return lock_call(fd, F_OFD_SETLK, F_UNLCK, byte, &lock);
+}
+
+bool os_lock_is_held(int fd, int64_t byte)
+{
+    struct flock lock;
+    /* When the kernel cannot answer, nobody is declared dead. */
+    return lock_call(fd, F_OFD_GETLK, F_WRLCK, byte, &lock) != 0 || lock.l_type != F_UNLCK;
+}
