@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cursor.h"
+
+static uint32_t used(const atomic_u32 *count, uint32_t max)
+{
+    const uint32_t n = load32_acquire(count); /* [acq:tables] */
+    return n < max ? n : max;
+}
+
+/* Lowers `room` to what a holder of position `held` leaves free behind `tail`. */
+static void room_behind(const struct ring *ring, position tail, position held, struct cursor_room *room)
+{
+    const int32_t lag = (int32_t)(position_sequence(tail) - position_sequence(held));
+    const uint32_t behind = position_line(tail) - position_line(held);
+    room->bounded |= behind > room->used_most;
+    if (lag <= 0) {
+        return; /* it holds nothing that was claimed before this tail: neither slots nor lines */
+    }
+    const uint32_t slots = (uint32_t)lag;
+    const uint32_t lines = behind < room->used_most ? behind : room->used_most;
+    const uint32_t free_slots = slots < ring->slot_count ? ring->slot_count - slots : 0;
+    const uint32_t free_lines = lines < ring->arena_lines ? ring->arena_lines - lines : 0;
+    room->slots = free_slots < room->slots ? free_slots : room->slots;
+    room->lines = free_lines < room->lines ? free_lines : room->lines;
+}
+
+/* How far the one member of exclusive group `index` really is. */
+static position released(const struct ring *ring, uint32_t index, position cursor)
+{
+    for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+        const struct shm_member *member = &ring->members[i];
+        if (load32_acquire(&member->group) == index) {           /* [acq:member-group] */
+            const position held = load64_acquire(&member->held); /* [acq:held] */
+            const bool further = (int32_t)(position_sequence(held) - position_sequence(cursor)) > 0;
+            return further ? held : cursor;
+        }
+    }
+    return cursor;
+}
+
+/*
+ * After the cursors were read: whoever claimed before had made its `held` visible. A hand-over from an orphan to
+ * a member that the scan has passed already would be overlooked: then there is no room, this time.
+ */
+static void room_of_members(const struct ring *ring, position tail, struct cursor_room *room)
+{
+    const uint32_t before = load32_acquire(&ring->shared->handovers); /* [acq:handovers] */
+    for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+        if (load32_acquire(&ring->members[i].busy)) {                              /* [acq:busy] */
+            room_behind(ring, tail, load64_acquire(&ring->members[i].held), room); /* [acq:held] */
+        }
+    }
+    fence_acquire();
+    if (load32_relaxed(&ring->shared->handovers) != before) {
+        room->slots = 0;
+    }
+}
+
+static void room_of_groups(const struct ring *ring, position tail, bool exact, struct cursor_room *room)
+{
+    bool shared = false;
+    for (uint32_t i = 0, n = used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
+        const uint32_t state = load32_acquire(&ring->groups[i].state); /* [acq:group-state] */
+        if (state & GROUP_ACTIVE) {
+            shared |= (state & GROUP_SHARED) != 0;
+            const position cursor = load64_acquire(&ring->groups[i].cursor); /* [acq:cursor] */
+            const bool lazy = exact && !(state & GROUP_SHARED);
+            room_behind(ring, tail, lazy ? released(ring, i, cursor) : cursor, room);
+        }
+    }
+    if (shared) {
+        room_of_members(ring, tail, room);
+    }
+}
+
+/* Is any of the `count` claims from `first` on unfinished? */
+static bool unfinished(const struct ring *ring, uint64_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!ring_finished(ring, first + i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What other publishers have claimed and not finished must stay, whoever has joined since. */
+static void room_of_publishers(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
+                               struct cursor_room *room)
+{
+    for (uint32_t i = 0, n = used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+        const struct shm_publisher *other = &ring->publishers[i];
+        if (i == self || load64_acquire(&other->owner) == OWNER_NONE) { /* [acq:owner] */
+            continue;
+        }
+        const position intent = load64_acquire(&other->intent); /* [acq:intent] */
+        const uint64_t batch = load64_relaxed(&other->batch);
+        const uint64_t first = sequence_near(sequence, position_sequence(intent));
+        const uint64_t behind = sequence - first;
+        if (behind == 0 || behind > ring->slot_count) {
+            continue; /* not yet claimed, or so old that its slots were claimed again: finished */
+        }
+        uint32_t count = position_sequence(batch) == position_sequence(intent) ? (uint32_t)batch : 1;
+        count = count > 0 ? count : 1;
+        count = count < behind ? count : (uint32_t)behind;
+        if (unfinished(ring, first, count)) {
+            room_behind(ring, tail, intent, room);
+        }
+    }
+}
+
+struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
+                               bool exact, uint32_t used_most)
+{
+    struct cursor_room room = {.slots = ring->slot_count, .lines = ring->arena_lines, .used_most = used_most};
+    if (!ring->overwrite) {
+        room_of_groups(ring, tail, exact, &room);
+    }
+    if (ring->multi) {
+        room_of_publishers(ring, sequence, tail, self, &room);
+    }
+    return room;
+}
+
+uint64_t cursor_sequence(const struct ring *ring, position p)
+{
+    position tail;
+    const uint64_t sequence = ring_tail(ring, &tail);
+    return sequence - (uint32_t)(position_sequence(tail) - position_sequence(p));
+}
+
+/* How far past `tail` publishers may go without another look at the groups. */
+static void granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines)
+{
+    const uint32_t most = ring->grant_slots > SHMBUS_CLAIM_MAX ? ring->grant_slots : SHMBUS_CLAIM_MAX;
+    *slots = 0;
+    *lines = 0;
+    for (uint32_t i = 0, n = used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+        if (load64_acquire(&ring->publishers[i].owner) == OWNER_NONE) { /* [acq:owner] */
+            continue;
+        }
+        const position limit = load64_acquire(&ring->publishers[i].limit); /* [acq:limit] */
+        const int32_t ahead = (int32_t)(position_sequence(limit) - position_sequence(tail));
+        /* Further ahead than any grant: idle for half of the circle, it must look before it claims. */
+        if (ahead > 0 && (uint32_t)ahead <= most) {
+            const uint32_t s = (uint32_t)ahead < ring->slot_count ? (uint32_t)ahead : ring->slot_count;
+            const int32_t l = (int32_t)(position_line(limit) - position_line(tail));
+            *slots = s > *slots ? s : *slots;
+            *lines = l > 0 && (uint32_t)l > *lines ? (uint32_t)l : *lines;
+        }
+    }
+    *lines = *lines < ring->arena_lines ? *lines : ring->arena_lines;
+}
+
+/*
+ * The oldest position from which all slots and lines stay. Walks from the oldest safe slot over arena
+ * records whose lines are not safe; lines only rise, so the first safe record ends the walk.
+ */
+static position oldest_intact(const struct ring *ring, uint64_t sequence, position tail, uint64_t *first)
+{
+    uint32_t slots, lines;
+    granted(ring, tail, &slots, &lines);
+    const uint64_t kept = ring->slot_count - slots;
+    const uint64_t published = sequence - ring->first_sequence;
+    const uint32_t safe_line = position_line(tail) + lines - ring->arena_lines;
+    uint64_t oldest = sequence - (published < kept ? published : kept);
+    uint32_t line = position_line(tail); /* where no record tells: there is none, nothing older is held */
+    for (uint64_t s = oldest; s != sequence; s++) {
+        const atomic_u64 *slot = ring_slot(ring, s);
+        const stamp found = load64_acquire(slot); /* [acq:stamp] */
+        if (stamp_laps_ahead(found, ring_lap(ring, s)) != 0 || (found & STAMP_WRITING)) {
+            line = safe_line; /* still being written: its line is unknown, but at or behind this one */
+            break;
+        }
+        if (found & STAMP_ARENA) {
+            const uint64_t record = load64_relaxed(slot + 1);
+            if (line_reached(record_line(record), safe_line)) {
+                line = record_line(record);
+                break;
+            }
+            oldest = s + 1;
+        }
+    }
+    *first = oldest;
+    return position_make(oldest, line);
+}
+
+uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint32_t flags, bool oldest)
+{
+    position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    const position low = position_make((uint64_t)position_sequence(tail) - ring->slot_count,
+                                       position_line(tail) - ring->arena_lines);
+    store64_relaxed(&group->cursor, oldest ? low : tail);
+    store32_release(&group->state, GROUP_ACTIVE | (flags & ~GROUP_DURABLE)); /* [rel:group-state] */
+    fence_seq_cst(); /* [fence:join] with refresh() of ring_producer.c */
+    uint64_t first = ring_tail(ring, &tail);
+    position start = tail;
+    if (oldest && !ring->overwrite) {
+        start = oldest_intact(ring, first, tail, &first);
+    } else if (oldest) {
+        const uint64_t published = first - ring->first_sequence;
+        const uint64_t back = published < ring->slot_count ? published : ring->slot_count;
+        first -= back;
+        start = position_make(first, position_line(tail) - ring->arena_lines);
+    }
+    store64_release(&group->cursor, start);               /* [rel:cursor] */
+    store32_release(&group->state, GROUP_ACTIVE | flags); /* [rel:group-state] durable only from here on */
+    return first;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Groups as publishers see them: how far the slowest one lets them go, and how a new one steps in.
+ *
+ *   call            who                            may overlap with
+ *   cursor_room     any publisher, at any time     everything
+ *   cursor_join     holder of the directory lock   everything but another join
+ *   cursor_oldest   holder of the directory lock   everything
+ *
+ * killed        cursor_room writes nothing. A joiner killed half-way leaves an active group with a cursor
+ *               that is too low, held by a dead member: recovery frees it.
+ *
+ * The handshake between joining and publishing (Dekker's, with a fence on both sides):
+ *
+ *   publisher   limit = tail + grant; FENCE; look at the groups; go up to min(limit, slowest + slots)
+ *   joiner      cursor = low, state = active; FENCE; look at the tail and at all publishers' limits
+ *
+ * Either the publisher sees the new group, or the joiner sees the publisher's limit and starts where that
+ * limit cannot overwrite. As a grant is an eighth of the ring, seven eighths of it can be joined.
+ */
+#ifndef SHMBUS_BUS_CURSOR_H
+#define SHMBUS_BUS_CURSOR_H
+
+#include "ring.h"
+
+/*
+ * What may be claimed from a tail on. `used_most` bounds the lines that a group can hold behind the tail: who
+ * has read no arena record since the arena was empty still shows its old line. UINT32_MAX: no such bound.
+ */
+struct cursor_room {
+    uint32_t slots;
+    uint32_t lines;
+    uint32_t used_most;
+    bool bounded; /* by `used_most`: some group does show an older line */
+};
+
+/*
+ * The room behind `tail`, whose full sequence is `sequence`, for publisher `self`. On block channels the
+ * slowest group bounds it; where none does, unfinished claims of other publishers do. `exact` looks at what
+ * members have released and not yet published as well: a cache miss for each of them.
+ */
+struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
+                               bool exact, uint32_t used_most);
+
+/*
+ * Makes `group` active with GROUP_* `flags`, at the tail or at the oldest message that is certain to stay.
+ * Returns the full sequence it starts at; the cursor holds its position.
+ */
+uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint32_t flags, bool oldest);
+
+/* The full sequence of position `p`, which is within the ring's reach of the tail. */
+uint64_t cursor_sequence(const struct ring *ring, position p);
+
+#endif

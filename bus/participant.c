@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "participant.h"
+
+#include "error.h"
+#include "os_barrier.h"
+#include "os_clock.h"
+#include "os_lock.h"
+#include "os_process.h"
+
+#include <string.h>
+
+static void fill(struct participant *self, uint32_t index, const char *name)
+{
+    struct shm_participant *entry = &self->table[index];
+    const uint64_t generation = (load64_relaxed(&entry->state) >> 32) + 1;
+    self->index = index;
+    self->owner = (generation << 32) | (index + 1);
+    self->registered = os_barrier_register();
+    store32_relaxed(&entry->pid, os_process_id());
+    store32_relaxed(&entry->flags, self->registered ? PARTICIPANT_REGISTERED : 0);
+    entry->attached_ns = os_clock_realtime();
+    memset(entry->name, 0, sizeof entry->name);
+    memcpy(entry->name, name, strnlen(name, sizeof entry->name - 1));
+    store64_release(&entry->state, (generation << 32) | PARTICIPANT_ATTACHED); /* [rel:participant] */
+}
+
+int participant_attach(struct participant *self, const char *name)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        const int err = os_lock_try(self->lock_fd, LOCK_PARTICIPANT(i));
+        if (err == 0) {
+            fill(self, i, name);
+            return 0;
+        }
+        if (err != -EAGAIN && err != -EACCES) {
+            return error_set(err, "cannot lock the liveness byte of participant %u: %s", i,
+                             strerrordesc_np(-err));
+        }
+    }
+    return error_set(-EUSERS,
+                     "all %u participant entries of the bus are taken by living processes; "
+                     "create it with more participants",
+                     self->count);
+}
+
+void participant_detach(struct participant *self)
+{
+    struct shm_participant *entry = &self->table[self->index];
+    const uint64_t generation = self->owner >> 32;
+    store64_release(&entry->state, (generation << 32) | PARTICIPANT_FREE); /* [rel:participant] */
+    (void)os_lock_release(self->lock_fd, LOCK_PARTICIPANT(self->index));
+}
+
+bool participant_alive(const struct participant *self, uint64_t owner)
+{
+    const uint32_t index = participant_index(owner);
+    if (index >= self->count) {
+        return false;
+    }
+    const uint64_t state = load64_acquire(&self->table[index].state); /* [acq:participant] */
+    if (state != ((owner >> 32 << 32) | PARTICIPANT_ATTACHED)) {
+        return false;
+    }
+    return owner == self->owner || os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index));
+}

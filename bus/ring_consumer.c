@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ring_consumer.h"
+
+#include "cursor.h"
+
+static void close_window(struct consumer *consumer)
+{
+    consumer->window.end = consumer->window.slot;
+}
+
+/* Opens the window up to where the position must be published, or the end of the lap. */
+static void open_window(struct consumer *consumer)
+{
+    const struct ring *ring = consumer->ring;
+    const uint64_t sequence = consumer->sequence;
+    if (consumer->shared || ring->overwrite || sequence < consumer->redeliver_end) {
+        return;
+    }
+    const uint64_t lap_end = (sequence | (ring->slot_count - 1)) + 1;
+    const uint64_t publish = consumer->published + ring->grant_slots - 1; /* its release goes the long way */
+    const uint64_t end = publish < lap_end ? publish : lap_end;
+    struct consumer_window *window = &consumer->window;
+    window->slot = (unsigned char *)ring_slot(ring, sequence);
+    window->end = window->slot + (end > sequence ? (end - sequence) << ring->stride_shift : 0);
+    window->expected = ring_lap(ring, sequence) << STAMP_LAP_SHIFT;
+    window->prefetch = 0;
+}
+
+/* Is the message behind the window there already? Then all its slots are written: ask for them early. */
+static void prefetch_window(struct consumer *consumer)
+{
+    const struct ring *ring = consumer->ring;
+    const uint64_t ahead = consumer->sequence + ring->grant_slots;
+    const stamp s = load64_relaxed(ring_slot(ring, ahead));
+    if (stamp_laps_ahead(s, ring_lap(ring, ahead)) == 0) {
+        consumer->window.prefetch = CONSUMER_PREFETCH;
+    }
+}
+
+void consumer_init(struct consumer *consumer, const struct ring *ring, struct shm_group *group,
+                   struct shm_member *own, uint64_t sequence, unsigned char *scratch)
+{
+    memset(consumer, 0, sizeof *consumer);
+    consumer->ring = ring;
+    consumer->group = group;
+    consumer->own = own;
+    consumer->space = &ring->shared->space;
+    consumer->scratch = scratch;
+    consumer->inline_max = ring->inline_max;
+    consumer->stride = UINT32_C(1) << ring->stride_shift;
+    consumer->shared = (load32_acquire(&group->state) & GROUP_SHARED) != 0; /* [acq:group-state] */
+    consumer->sequence = sequence;
+    consumer->published = sequence;
+    consumer->end = sequence;
+    consumer->redeliver_end = sequence;
+    consumer->line = position_line(load64_acquire(&group->cursor)); /* [acq:cursor] */
+    consumer->published_line = consumer->line;
+    consumer->publish_lines = ring->grant_lines;
+    store64_release(&own->held, position_make(sequence, consumer->line)); /* [rel:held] */
+    open_window(consumer);
+}
+
+/* What the stamp says about message `sequence`: 0 it is there, -EAGAIN not yet, -ESTALE overwritten. */
+static int slot_state(const struct ring *ring, stamp s, uint64_t sequence)
+{
+    const int64_t ahead = stamp_laps_ahead(s, ring_lap(ring, sequence));
+    if (ahead == 0) {
+        return s & STAMP_WRITING ? -EAGAIN : 0;
+    }
+    return ahead < 0 ? -EAGAIN : -ESTALE;
+}
+
+/* Bounds what the slot says and turns it into a message. `line` is where the reader stands. */
+static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, uint32_t line,
+                  struct consumer_message *message)
+{
+    message->publisher = stamp_publisher(s);
+    message->line = line;
+    if (s & STAMP_ARENA) {
+        struct consumer_glimpse seen;
+        if (!consumer_find_record(ring, load64_relaxed(slot + 1), &seen, &message->line)) {
+            return -EBADMSG;
+        }
+        message->data = seen.data;
+        message->size = seen.size;
+        return 0;
+    }
+    message->data = ring_payload(slot);
+    message->size = stamp_length(s);
+    return message->size <= ring->inline_max ? 0 : -EBADMSG;
+}
+
+/* Did the payload stay whole while it was copied? */
+static bool still_intact(const struct ring *ring, atomic_u64 *slot, stamp s,
+                         const struct consumer_message *message)
+{
+    fence_acquire(); /* [acq:writing] */
+    if (load64_relaxed(slot) != s) {
+        return false;
+    }
+    if (!(s & STAMP_ARENA)) {
+        return true;
+    }
+    const position tail = load64_relaxed(&ring->shared->tail);
+    const uint32_t start = message->line - lines_of(message->size);
+    return position_line(tail) - start <= ring->arena_lines;
+}
+
+/* Copies an overwrite channel's message aside and checks the copy. */
+static int copy_aside(struct consumer *consumer, atomic_u64 *slot, stamp s)
+{
+    const struct ring *ring = consumer->ring;
+    struct consumer_message *message = &consumer->message;
+    const int err = decode(ring, slot, s, consumer->line, message);
+    if (err == 0) {
+        ring_copy_out(consumer->scratch, message->data, message->size);
+    }
+    if (!still_intact(ring, slot, s, message)) {
+        return -ESTALE; /* also when what was decoded made no sense: it was being replaced */
+    }
+    message->data = consumer->scratch;
+    return err;
+}
+
+/* Where a reader that was overtaken goes on: a quarter of the ring from being overtaken again. */
+static uint64_t resume_at(const struct ring *ring, uint64_t sequence)
+{
+    position tail;
+    const uint64_t end = ring_tail(ring, &tail);
+    const uint64_t kept = ring->slot_count - ring->slot_count / 4;
+    const uint64_t resume = end - kept;
+    return (int64_t)(resume - sequence) > 0 ? resume : sequence + 1;
+}
+
+static void pass_aborted(struct consumer *consumer);
+
+static void count_missed(struct consumer *consumer, uint64_t missed)
+{
+    consumer->missed += missed;
+    count_relaxed(&consumer->own->missed, missed);
+}
+
+/* Exclusive: the line or slot of the next message. */
+static int peek_exclusive(struct consumer *consumer)
+{
+    const struct ring *ring = consumer->ring;
+    for (;;) {
+        atomic_u64 *slot = ring_slot(ring, consumer->sequence);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        int err = slot_state(ring, s, consumer->sequence);
+        if (err == 0) {
+            err = ring->overwrite ? copy_aside(consumer, slot, s)
+                                  : decode(ring, slot, s, consumer->line, &consumer->message);
+        }
+        if (err == -ESTALE && ring->overwrite) {
+            const uint64_t resume = resume_at(ring, consumer->sequence);
+            count_missed(consumer, resume - consumer->sequence);
+            consumer->sequence = resume;
+            consumer_publish(consumer);
+            continue;
+        }
+        if (err == -EAGAIN) {
+            consumer->burst = consumer->sequence - consumer->published;
+            if (consumer->burst != 0) {
+                consumer_publish(consumer);
+            }
+        }
+        if (err != 0) {
+            return err == -ESTALE ? -EBADMSG : err;
+        }
+        consumer->holding = true;
+        if (!(s & STAMP_ABORTED)) {
+            return 0;
+        }
+        pass_aborted(consumer);
+    }
+}
+
+static void set_held(struct consumer *consumer, bool busy)
+{
+    struct shm_member *own = consumer->own;
+    store64_release(&own->held, position_make(consumer->sequence, consumer->line)); /* [rel:held] */
+    store32_release(&own->busy, busy ? 1 : 0);                                      /* [rel:busy] */
+}
+
+/* The full sequence of the shared cursor and whether its message is there; from the stamp it points at. */
+static int cursor_state(const struct consumer *consumer, position cursor, uint64_t *sequence)
+{
+    const struct ring *ring = consumer->ring;
+    const uint32_t low = position_sequence(cursor);
+    const stamp s = load64_acquire(ring_slot(ring, low)); /* [acq:stamp] */
+    const uint64_t stamped = ring_sequence(ring, s, low, consumer->sequence);
+    /* The slot waits for its message from at most a few laps ago; else the stamp is ahead, however far. */
+    const uint32_t behind = low - (uint32_t)stamped;
+    const bool waiting = behind <= 4 * ring->slot_count;
+    *sequence = waiting ? stamped + behind : stamped - (uint32_t)((uint32_t)stamped - low);
+    return slot_state(ring, s, *sequence);
+}
+
+/* How many of up to `batch` messages from `sequence` on are there, and the line behind them. */
+static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, unsigned batch,
+                            uint32_t *line)
+{
+    const struct ring *ring = consumer->ring;
+    unsigned ready = 0;
+    for (; ready < batch; ready++) {
+        atomic_u64 *slot = ring_slot(ring, sequence + ready);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        if (slot_state(ring, s, sequence + ready) != 0) {
+            break;
+        }
+        if (s & STAMP_ARENA) {
+            const uint64_t record = load64_relaxed(slot + 1);
+            *line = record_line(record) + lines_of(record_length(record));
+        }
+    }
+    return ready;
+}
+
+/* Says in the own line which messages are about to be taken. */
+static void announce(struct consumer *consumer, position first, uint64_t end)
+{
+    store32_relaxed(&consumer->own->held_end, (uint32_t)end);
+    store64_release(&consumer->own->held, first); /* [rel:held] */
+    store32_release(&consumer->own->busy, 1);     /* [rel:busy] */
+}
+
+/*
+ * Shared: takes up to `batch` messages. `held` and `held_end` are written before the CAS, so that whoever
+ * sees the cursor moved sees who holds what it passed.
+ */
+static int take(struct consumer *consumer, unsigned batch)
+{
+    const struct ring *ring = consumer->ring;
+    for (;;) {
+        position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
+        uint64_t sequence;
+        const int err = cursor_state(consumer, cursor, &sequence);
+        if (err != 0 && load64_acquire(&consumer->group->cursor) != cursor) { /* [acq:cursor] */
+            continue;
+        }
+        if (err == -EAGAIN || (err == -ESTALE && !ring->overwrite)) {
+            store32_release(&consumer->own->busy, 0); /* [rel:busy] */
+            return err == -EAGAIN ? -EAGAIN : -EBADMSG;
+        }
+        uint32_t line = position_line(cursor);
+        /* Messages that were overwritten are taken too, by one member, who counts them as missed. */
+        const uint64_t end = err == -ESTALE ? resume_at(ring, sequence)
+                                            : sequence + count_ready(consumer, sequence, batch, &line);
+        if (end == sequence) {
+            continue; /* the cursor moved on and its slot was used again meanwhile */
+        }
+        announce(consumer, cursor, end);
+        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
+            consumer->sequence = sequence;
+            consumer->line = position_line(cursor);
+            consumer->end = end;
+            return 0;
+        }
+    }
+}
+
+static void release_taken(struct consumer *consumer, uint64_t next, uint32_t line)
+{
+    consumer->sequence = next;
+    consumer->line = line;
+    set_held(consumer, next != consumer->end);
+}
+
+static int peek_shared(struct consumer *consumer, unsigned batch)
+{
+    const struct ring *ring = consumer->ring;
+    for (;;) {
+        if (consumer->sequence == consumer->end) {
+            const int err = take(consumer, batch);
+            if (err != 0) {
+                return err;
+            }
+        }
+        atomic_u64 *slot = ring_slot(ring, consumer->sequence);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        int err = slot_state(ring, s, consumer->sequence);
+        if (err == 0) {
+            err = ring->overwrite ? copy_aside(consumer, slot, s)
+                                  : decode(ring, slot, s, consumer->line, &consumer->message);
+        }
+        if (err == -ESTALE && ring->overwrite) {
+            const uint64_t resume = resume_at(ring, consumer->sequence);
+            const uint64_t next = resume < consumer->end ? resume : consumer->end;
+            count_missed(consumer, next - consumer->sequence);
+            release_taken(consumer, next, consumer->line);
+            continue;
+        }
+        if (err != 0) {
+            return -EBADMSG; /* what was taken had been there */
+        }
+        consumer->holding = true;
+        if (!(s & STAMP_ABORTED)) {
+            return 0;
+        }
+        pass_aborted(consumer);
+    }
+}
+
+bool consumer_peek_window(struct consumer *consumer)
+{
+    struct consumer_glimpse seen;
+    if (!consumer_peek_fast(consumer, &seen)) {
+        return false;
+    }
+    consumer->message = (struct consumer_message){
+        .data = seen.data, .size = seen.size, .publisher = seen.publisher, .line = consumer->held_line};
+    return true;
+}
+
+int consumer_peek(struct consumer *consumer, unsigned batch)
+{
+    if (consumer->holding && consumer->window.slot == consumer->window.end) {
+        return 0;
+    }
+    if (consumer_peek_window(consumer)) {
+        return 0;
+    }
+    close_window(consumer); /* what is found here is given back by consumer_release() */
+    const int err = consumer->shared ? peek_shared(consumer, batch) : peek_exclusive(consumer);
+    if (err != 0) {
+        open_window(consumer);
+    }
+    return err;
+}
+
+/* Enough given back since publishers last heard of it? Much less is, when one of them sleeps for it. */
+static bool worth_publishing(const struct consumer *consumer)
+{
+    const struct ring *ring = consumer->ring;
+    const uint32_t part = consumer_space_wanted(consumer) ? 8 : 1;
+    return consumer->sequence - consumer->published >= (ring->grant_slots + part - 1) / part ||
+           consumer->line - consumer->published_line >= (ring->grant_lines + part - 1) / part;
+}
+
+static bool advance(struct consumer *consumer)
+{
+    const uint64_t next = consumer->sequence + 1;
+    const uint32_t line = consumer->message.line;
+    consumer->holding = false;
+    if (consumer->shared) {
+        release_taken(consumer, next, line);
+        return true;
+    }
+    consumer->sequence = next;
+    consumer->line = line;
+    store64_release(&consumer->own->held, position_make(next, line)); /* [rel:held] */
+    if (worth_publishing(consumer)) {
+        consumer_publish(consumer);
+        return true;
+    }
+    return false;
+}
+
+bool consumer_release(struct consumer *consumer)
+{
+    const bool in_window = consumer->window.slot != consumer->window.end;
+    const size_t size = in_window ? consumer->held_size : consumer->message.size;
+    if (in_window) {
+        consumer->message.line = consumer->held_line;
+    }
+    count_relaxed(&consumer->own->messages, 1);
+    count_relaxed(&consumer->own->bytes, size);
+    if ((int64_t)(consumer->redeliver_end - consumer->sequence) > 0) {
+        count_relaxed(&consumer->own->redelivered, 1);
+    }
+    const bool tell = advance(consumer);
+    open_window(consumer);
+    prefetch_window(consumer);
+    return tell;
+}
+
+static void pass_aborted(struct consumer *consumer)
+{
+    count_relaxed(&consumer->own->aborted, 1);
+    (void)advance(consumer);
+}
+
+void consumer_adopt(struct consumer *consumer, position held, uint32_t count)
+{
+    consumer->sequence = cursor_sequence(consumer->ring, held);
+    consumer->line = position_line(held);
+    consumer->end = consumer->sequence + count;
+    consumer->redeliver_end = consumer->end;
+    store32_relaxed(&consumer->own->held_end, (uint32_t)consumer->end);
+    set_held(consumer, count > 0);
+}
+
+void consumer_expect_redelivery(struct consumer *consumer)
+{
+    consumer->redeliver_end = consumer->sequence + 1;
+    close_window(consumer);
+}
+
+bool consumer_ready(const struct consumer *consumer)
+{
+    const struct ring *ring = consumer->ring;
+    uint64_t sequence = consumer->sequence;
+    if (consumer->shared && sequence == consumer->end) {
+        const position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
+        return cursor_state(consumer, cursor, &sequence) != -EAGAIN;
+    }
+    const stamp s = load64_acquire(ring_slot(ring, sequence)); /* [acq:stamp] */
+    return slot_state(ring, s, sequence) != -EAGAIN;
+}
+
+void consumer_publish(struct consumer *consumer)
+{
+    if (!consumer->shared) {
+        consumer->published = consumer->sequence;
+        consumer->published_line = consumer->line;
+        store64_release(&consumer->group->cursor,
+                        position_make(consumer->sequence, consumer->line)); /* [rel:cursor] */
+    }
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reading side of a ring: one member of one group. Pure memory: no system call, never waits.
+ *
+ *   call         who                         may overlap with
+ *   consumer_*   the consumer's one user     all producers, all other consumers
+ *
+ * progress      exclusive group: wait-free. shared group: lock-free (a CAS on the group's cursor).
+ *               overwrite channels: lock-free; each retry means that newer messages came.
+ * killed        exclusive: `held` tells how far it got, the cursor follows. shared: `held` and `held_end`,
+ *               written before the CAS, name what it had taken. Recovery hands that over.
+ *
+ * A reader polls the stamp that it expects next and never reads the tail (but to check that an arena
+ * record on an overwrite channel stayed whole, or to go on after it was overtaken). It gives slots back by
+ * moving its group's cursor, lazily: after an eighth of the ring, a 64th when a publisher sleeps for room, or
+ * when it has caught up.
+ */
+#ifndef SHMBUS_BUS_RING_CONSUMER_H
+#define SHMBUS_BUS_RING_CONSUMER_H
+
+#include "ring.h"
+
+#include <errno.h>
+
+/* The message at hand. */
+struct consumer_message {
+    const void *data;
+    size_t size;
+    uint32_t publisher;
+    uint32_t line; /* behind its arena record */
+};
+
+/*
+ * A run of slots ahead whose messages may be read and given back without another look at anything: within one
+ * lap, and before the position must be published. Only in exclusive groups of blocking channels; else, and
+ * while what is held was aborted or damaged, it is empty.
+ */
+struct consumer_window {
+    unsigned char *slot; /* of consumer.sequence */
+    unsigned char *end;
+    stamp expected;    /* lap of its messages, all flags 0 */
+    uint32_t prefetch; /* how far ahead to ask for slots, in bytes; 0: the publisher may be writing them */
+};
+
+struct consumer {
+    struct consumer_window window;
+    struct shm_member *own;
+    struct shm_wait *space; /* publishers who sleep for room */
+    uint64_t sequence;      /* of the next message */
+    uint32_t line;          /* no meaning on overwrite channels */
+    uint32_t inline_max;
+    uint32_t stride;
+    uint32_t publish_lines; /* arena lines that may be given back before they are published */
+    uint32_t held_size;     /* bytes of the held message, if it is in the window */
+    uint32_t held_line;     /* behind its arena record, or `line` */
+    uint32_t published_line;
+    bool holding; /* a message is peeked and not released */
+    bool shared;
+    struct consumer_message message;
+    const struct ring *ring;
+    struct shm_group *group;
+    unsigned char *scratch; /* overwrite channels: `largest` bytes for the checked copy */
+    uint64_t published;     /* exclusive: sequence in the cursor */
+    uint64_t end;           /* shared: behind the last message taken */
+    uint64_t redeliver_end; /* messages before this one were taken by a member that died */
+    uint64_t missed;        /* since the last message */
+    uint64_t burst;         /* messages read in a row before it last found none */
+};
+
+/* Starts at full sequence `sequence` and the line of the group's cursor. `scratch` may be NULL on block channels. */
+void consumer_init(struct consumer *consumer, const struct ring *ring, struct shm_group *group,
+                   struct shm_member *own, uint64_t sequence, unsigned char *scratch);
+
+/*
+ * Shows the next message in `consumer->message`; shared: takes up to `batch` of those that are there.
+ * 0, -EAGAIN when there is none, -EBADMSG when the slot holds what no publisher writes.
+ */
+int consumer_peek(struct consumer *consumer, unsigned batch);
+
+/* Gives the peeked message back. True: publishers who wait for room can be told. */
+bool consumer_release(struct consumer *consumer);
+
+/* Is there a message to take? For who waits: takes nothing. */
+bool consumer_ready(const struct consumer *consumer);
+
+/* Makes the exact position visible: before a wait, and when leaving. */
+void consumer_publish(struct consumer *consumer);
+
+/* Takes over the `count` messages from `held` on that a dead member held. The caller holds the directory lock. */
+void consumer_adopt(struct consumer *consumer, position held, uint32_t count);
+
+/* The next message may have been seen by a member that was interrupted. */
+void consumer_expect_redelivery(struct consumer *consumer);
+
+/* consumer_peek() for the window alone: the message there, seen first or seen before. */
+bool consumer_peek_window(struct consumer *consumer);
+
+/* Does a publisher sleep for room? */
+static inline bool consumer_space_wanted(const struct consumer *consumer)
+{
+    return load32_relaxed(&consumer->space->sleepers) != WAIT_NONE;
+}
+
+/*
+ * How far ahead of the slot it reads a consumer asks for slots, in bytes, while the publisher is a whole window
+ * ahead. A call per message leaves the CPU few messages in sight: it would wait for each line in turn.
+ */
+#define CONSUMER_PREFETCH 2048u
+
+/* What consumer_peek_fast() saw. */
+struct consumer_glimpse {
+    const void *data;
+    size_t size;
+    uint32_t publisher;
+};
+
+/* Where an arena record lies, bounded; false when it lies outside. `line` becomes the one behind it. */
+static inline bool consumer_find_record(const struct ring *ring, uint64_t record,
+                                        struct consumer_glimpse *seen, uint32_t *line)
+{
+    const uint32_t start = record_line(record);
+    const uint32_t length = record_length(record);
+    const uint32_t lines = lines_of(length);
+    if (unlikely(length > ring->largest || lines > ring->arena_lines - (start & (ring->arena_lines - 1)))) {
+        return false;
+    }
+    seen->data = ring_line(ring, start);
+    seen->size = length;
+    *line = start + lines;
+    return true;
+}
+
+/*
+ * The usual case, without a call: a message in the window. It is held then, but `message` is not filled:
+ * consumer_peek() does that for who peeks again. False: nothing was done.
+ */
+static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer_glimpse *seen)
+{
+    unsigned char *slot = consumer->window.slot;
+    if (unlikely(slot == consumer->window.end)) {
+        return false;
+    }
+    const stamp s = load64_acquire((atomic_u64 *)(void *)slot); /* [acq:stamp] */
+    const stamp difference = (s ^ consumer->window.expected) & (STAMP_LAP_MASK | STAMP_FLAGS);
+    if (likely(difference == 0)) {
+        seen->data = slot + SLOT_HEADER;
+        seen->size = stamp_length(s);
+        consumer->held_line = consumer->line;
+        if (unlikely(seen->size > consumer->inline_max)) {
+            return false;
+        }
+    } else if (difference != STAMP_ARENA ||
+               !consumer_find_record(consumer->ring, load64_relaxed((atomic_u64 *)(void *)slot + 1), seen,
+                                     &consumer->held_line)) {
+        return false;
+    }
+    prefetch_for_reading(slot + consumer->window.prefetch);
+    seen->publisher = stamp_publisher(s);
+    consumer->held_size = (uint32_t)seen->size;
+    consumer->holding = true;
+    return true;
+}
+
+/* The matching release, of what either peek found. False: not the usual case, nothing was done. */
+static inline bool consumer_release_fast(struct consumer *consumer)
+{
+    unsigned char *slot = consumer->window.slot;
+    const uint32_t line = consumer->held_line;
+    if (unlikely(slot == consumer->window.end || line - consumer->published_line >= consumer->publish_lines ||
+                 consumer_space_wanted(consumer))) {
+        return false;
+    }
+    const uint64_t next = consumer->sequence + 1;
+    consumer->window.slot = slot + consumer->stride;
+    consumer->sequence = next;
+    consumer->line = line;
+    consumer->holding = false;
+    store64_release(&consumer->own->held, position_make(next, line)); /* [rel:held] */
+    count_relaxed(&consumer->own->messages, 1);
+    count_relaxed(&consumer->own->bytes, consumer->held_size);
+    return true;
+}
+
+#endif

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ring_producer.h"
+
+#include "cursor.h"
+
+/* Counts what went through the window and shuts it: `sequence` is the next claim's again. */
+static void close_window(struct producer *producer)
+{
+    struct producer_window *window = &producer->window;
+    const uint64_t sent = (uint64_t)(window->slot - window->first) >> producer->ring->stride_shift;
+    if (sent > 0) {
+        producer->sequence += sent;
+        count_relaxed(&producer->own->messages, sent);
+        store64_relaxed(&producer->own->intent, position_make(producer->sequence, producer->line));
+    }
+    window->first = window->slot;
+    window->end = window->slot;
+}
+
+/* Opens the window up to the limit or the end of the lap. */
+static void open_window(struct producer *producer)
+{
+    if (!producer->may_send_fast) {
+        return;
+    }
+    const struct ring *ring = producer->ring;
+    struct producer_window *window = &producer->window;
+    const uint64_t sequence = producer->sequence;
+    const uint64_t lap_end = (sequence | (ring->slot_count - 1)) + 1;
+    const uint64_t end = producer->limit < lap_end ? producer->limit : lap_end;
+    window->slot = (unsigned char *)ring_slot(ring, sequence);
+    window->first = window->slot;
+    store64_relaxed(&producer->own->intent,
+                    position_make(sequence, producer->line)); /* see producer_messages() */
+    window->end = window->slot + (end > sequence ? (end - sequence) << ring->stride_shift : 0);
+    window->tail = position_make(sequence + 1, producer->line);
+    window->tail_shift = 32 - ring->stride_shift;
+    window->stamp = stamp_make(ring_lap(ring, sequence), producer->id, 0, 0);
+}
+
+void producer_init(struct producer *producer, const struct ring *ring, uint32_t id, bool may_send_fast)
+{
+    position tail;
+    const uint64_t sequence = ring_tail(ring, &tail);
+    memset(producer, 0, sizeof *producer);
+    producer->ring = ring;
+    producer->own = &ring->publishers[id];
+    producer->id = id;
+    producer->inline_max = ring->inline_max;
+    producer->stride = UINT32_C(1) << ring->stride_shift;
+    producer->sequence = sequence;
+    producer->limit = sequence;
+    producer->line = position_line(tail);
+    producer->limit_line = producer->line;
+    producer->batched = true; /* the entry's batch word may be of its last owner */
+    producer->may_send_fast = may_send_fast && !ring->multi && !ring->overwrite;
+    store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
+    store64_release(&producer->own->limit, tail);                        /* [rel:limit] */
+}
+
+/* Slots ahead of the tail that a publisher of many asks for: the others claim some of them. */
+#define MULTI_PREFETCH 16
+
+/* A message is large if it takes this part of the arena. */
+#define RESTART_SHARE 64
+
+static uint32_t lines_needed(const struct producer *producer, size_t size)
+{
+    return size <= producer->inline_max ? 0 : lines_of(size);
+}
+
+/* What a look at the groups is for. */
+struct producer_want {
+    uint32_t count;       /* messages */
+    uint32_t lines;       /* of all of them */
+    uint32_t first_lines; /* of the first, without which there is no use */
+    bool exact;
+};
+
+static struct producer_want want_of(const struct producer *producer, unsigned count, bool exact)
+{
+    struct producer_want want = {.count = count, .exact = exact};
+    for (unsigned i = 0; i < count; i++) {
+        const uint32_t lines = want.lines + lines_needed(producer, producer->claims[i].size);
+        want.lines = lines < producer->ring->arena_lines ? lines : producer->ring->arena_lines;
+    }
+    want.first_lines = lines_needed(producer, producer->claims[0].size);
+    return want;
+}
+
+/* Where a record of `lines` starts, at or behind `line`: contiguous, so it may have to skip the arena's end. */
+static uint32_t record_start(const struct producer *producer, uint32_t line, uint32_t lines)
+{
+    const uint32_t offset = line & (producer->ring->arena_lines - 1);
+    return offset + lines > producer->ring->arena_lines ? line + (producer->ring->arena_lines - offset)
+                                                        : line;
+}
+
+/* Lays out as many of the `count` claims behind {sequence, line} as the limits allow. */
+static unsigned place(struct producer *producer, uint64_t sequence, uint32_t line, unsigned count,
+                      uint32_t *end)
+{
+    unsigned placed = 0;
+    for (; placed < count && sequence + placed < producer->limit; placed++) {
+        struct producer_claim *claim = &producer->claims[placed];
+        const uint32_t lines = lines_needed(producer, claim->size);
+        if (lines > 0) {
+            const uint32_t start = record_start(producer, line, lines);
+            if (!line_reached(producer->limit_line, start + lines)) {
+                break;
+            }
+            claim->line = start;
+            line = start + lines;
+        } else {
+            claim->line = line;
+        }
+    }
+    *end = line;
+    return placed;
+}
+
+/* Publishes how far this producer may go, then looks how far the groups let it. */
+static struct cursor_room look(struct producer *producer, uint64_t sequence, uint32_t line,
+                               const struct producer_want *want)
+{
+    const struct ring *ring = producer->ring;
+    /* As far as it may go without another look: an eighth of the ring, or what this claim asks for. */
+    const uint32_t slots = want->count > ring->grant_slots ? want->count : ring->grant_slots;
+    const uint32_t asked = 2 * want->lines > ring->grant_lines ? 2 * want->lines : ring->grant_lines;
+    const uint32_t lines = asked < ring->arena_lines ? asked : ring->arena_lines;
+    const position limit = position_make(sequence + slots, line + lines);
+    store64_release(&producer->own->limit, limit); /* [rel:limit] */
+    fence_seq_cst();                               /* [fence:join] with cursor_join() */
+    const uint32_t used_most = producer->rebased ? line - producer->base : UINT32_MAX;
+    const struct cursor_room room =
+        cursor_room(ring, sequence, position_make(sequence, line), producer->id, want->exact, used_most);
+    producer->arena_empty = room.lines == ring->arena_lines;
+    producer->rebased = room.bounded; /* once all groups have read past the base it means nothing */
+    producer->limit = sequence + (room.slots < slots ? room.slots : slots);
+    producer->limit_line = line + (room.lines < lines ? room.lines : lines);
+    store64_release(&producer->own->limit,
+                    position_make(producer->limit, producer->limit_line)); /* [rel:limit] */
+    return room;
+}
+
+/* Looks at the groups again. Is there room for the first message at this tail? */
+static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
+                    const struct producer_want *want)
+{
+    const struct cursor_room room = look(producer, sequence, line, want);
+    if (room.slots == 0) {
+        return false;
+    }
+    const uint32_t lines = want->first_lines;
+    return lines == 0 || line_reached(producer->limit_line, record_start(producer, line, lines) + lines);
+}
+
+/*
+ * A single producer whose arena is empty starts again at its beginning, so that large buffers stay in the
+ * cache; for small messages the history that late joiners can have is worth more. The lines it skips are nobody's, but readers show the line of the last record they have read until
+ * they read the next one: `base` says that all before it is free.
+ */
+static bool refresh_single(struct producer *producer, const struct producer_want *want)
+{
+    const struct ring *ring = producer->ring;
+    if (!refresh(producer, producer->sequence, producer->line, want)) {
+        return false;
+    }
+    const uint32_t offset = producer->line & (ring->arena_lines - 1);
+    const bool large = want->lines > 0 && want->lines >= ring->arena_lines / RESTART_SHARE;
+    if (!producer->arena_empty || offset == 0 || !large || ring->overwrite) {
+        return true;
+    }
+    producer->line += ring->arena_lines - offset;
+    producer->base = producer->line;
+    producer->rebased = true;
+    return refresh(producer, producer->sequence, producer->line, want);
+}
+
+static int claim_single(struct producer *producer, unsigned count)
+{
+    uint32_t end;
+    unsigned placed = place(producer, producer->sequence, producer->line, count, &end);
+    if (placed < count) {
+        const struct producer_want want = want_of(producer, count, false);
+        (void)refresh_single(producer, &want);
+        placed = place(producer, producer->sequence, producer->line, count, &end);
+    }
+    if (placed == 0) {
+        return -EAGAIN;
+    }
+    producer->first = producer->sequence;
+    producer->sequence += placed;
+    producer->line = end;
+    store64_relaxed(&producer->own->intent, position_make(producer->sequence, end));
+    store64_release(&producer->ring->shared->tail, position_make(producer->sequence, end)); /* [rel:tail] */
+    return (int)placed;
+}
+
+/* The full sequence of the tail, from the stamp that its slot holds from the lap before. */
+static bool tail_sequence(const struct producer *producer, position tail, uint64_t *sequence)
+{
+    const struct ring *ring = producer->ring;
+    const uint32_t low = position_sequence(tail);
+    const stamp s = load64_acquire(ring_slot(ring, low)); /* [acq:stamp] */
+    *sequence = ring_sequence(ring, s, low, producer->sequence) + ring->slot_count;
+    return (uint32_t)*sequence == low && !(s & STAMP_WRITING);
+}
+
+static bool try_claim(struct producer *producer, position tail, uint64_t sequence, unsigned placed,
+                      uint32_t end)
+{
+    if (placed > 1 || producer->batched) {
+        store64_relaxed(&producer->own->batch, (sequence << 32) | placed);
+        producer->batched = placed > 1;
+    }
+    store64_release(&producer->own->intent, tail); /* [rel:intent] */
+    const position next = position_make(sequence + placed, end);
+    return cas64_acq_rel(&producer->ring->shared->tail, &tail, next); /* [rel:tail] [acq:tail] */
+}
+
+/* An intent that names no message near the tail: half the circle away. */
+static void withdraw_intent(const struct producer *producer, position tail)
+{
+    store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
+}
+
+/*
+ * One try to claim at the tail as it is. 0: somebody moved it, try again. -EAGAIN also when the claimer of one
+ * lap ago has not finished.
+ */
+static int claim_once(struct producer *producer, unsigned count)
+{
+    const struct ring *ring = producer->ring;
+    const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    uint64_t sequence;
+    uint32_t end;
+    if (!tail_sequence(producer, tail, &sequence)) {
+        return load64_acquire(&ring->shared->tail) == tail ? -EAGAIN : 0; /* [acq:tail] */
+    }
+    unsigned placed = place(producer, sequence, position_line(tail), count, &end);
+    if (placed < count) {
+        const struct producer_want want = want_of(producer, count, false);
+        (void)refresh(producer, sequence, position_line(tail), &want);
+        placed = place(producer, sequence, position_line(tail), count, &end);
+    }
+    if (placed == 0) {
+        return load64_acquire(&ring->shared->tail) == tail ? -EAGAIN : 0; /* [acq:tail] */
+    }
+    if (!try_claim(producer, tail, sequence, placed, end)) {
+        return 0;
+    }
+    producer->first = sequence;
+    producer->sequence = sequence + placed;
+    return (int)placed;
+}
+
+static int claim_multi(struct producer *producer, unsigned count)
+{
+    int claimed;
+    do {
+        claimed = claim_once(producer, count);
+    } while (claimed == 0);
+    if (claimed == -EAGAIN) {
+        /* A claim that was lost to another must not be named while we wait: he may die in it. */
+        withdraw_intent(producer, load64_relaxed(&producer->ring->shared->tail));
+    }
+    return claimed;
+}
+
+/* Says on an overwrite channel that the slots are being written, before the first byte changes. */
+static void mark_writing(const struct producer *producer, unsigned count)
+{
+    const struct ring *ring = producer->ring;
+    for (unsigned i = 0; i < count; i++) {
+        const uint64_t sequence = producer->first + i;
+        const stamp s = stamp_make(ring_lap(ring, sequence), producer->id, 0, STAMP_WRITING);
+        store64_relaxed(ring_slot(ring, sequence), s);
+    }
+    fence_release(); /* [rel:writing] */
+}
+
+int producer_claim(struct producer *producer, unsigned count)
+{
+    const struct ring *ring = producer->ring;
+    close_window(producer);
+    const int claimed = ring->multi ? claim_multi(producer, count) : claim_single(producer, count);
+    if (claimed > 0) {
+        producer->claimed = (unsigned)claimed;
+        producer->open = claimed == 64 ? ~UINT64_C(0) : (UINT64_C(1) << claimed) - 1;
+        if (ring->overwrite) {
+            mark_writing(producer, (unsigned)claimed);
+        }
+    }
+    return claimed;
+}
+
+void *producer_payload(const struct producer *producer, unsigned index)
+{
+    const struct producer_claim *claim = &producer->claims[index];
+    if (claim->size <= producer->inline_max) {
+        return ring_payload(ring_slot(producer->ring, producer->first + index));
+    }
+    return ring_line(producer->ring, claim->line);
+}
+
+void producer_fill(const struct producer *producer, unsigned index, const void *data)
+{
+    void *payload = producer_payload(producer, index);
+    const size_t size = producer->claims[index].size;
+    if (producer->ring->overwrite) {
+        ring_copy_in(payload, data, size);
+    } else if (size > 0) {
+        memcpy(payload, data, size);
+    }
+}
+
+/* Places a record of `size` bytes at the window's next slot, or says that this takes more thought. */
+static bool place_in_window(struct producer *producer, size_t size, uint32_t *start)
+{
+    const struct producer_window *window = &producer->window;
+    const uint32_t lines = lines_needed(producer, size);
+    *start = producer->line;
+    return window->slot != window->end && size <= producer->ring->largest &&
+           record_start(producer, *start, lines) == *start &&
+           (lines == 0 || line_reached(producer->limit_line, *start + lines));
+}
+
+/* Moves the tail behind a message at the window's next slot and, if it has a record, behind that. */
+static void claim_in_window(struct producer *producer, uint32_t end)
+{
+    struct producer_window *window = &producer->window;
+    producer->line = end;
+    window->tail = (window->tail & ~(position)UINT32_MAX) | end;
+    store64_relaxed(&producer->ring->shared->tail,
+                    window->tail + ((uint64_t)(window->slot - window->first) << window->tail_shift));
+}
+
+/* The stamp, and with it the record, of a message at the window's next slot; on to the slot behind. */
+static void finish_in_window(struct producer *producer, uint32_t line, size_t size, uint32_t flags)
+{
+    struct producer_window *window = &producer->window;
+    atomic_u64 *slot = (atomic_u64 *)(void *)window->slot;
+    stamp s = window->stamp | flags;
+    if (flags & STAMP_ARENA) {
+        store64_relaxed(slot + 1, record_make(line, (uint32_t)size));
+    } else {
+        s |= size << STAMP_LENGTH_SHIFT;
+    }
+    store64_release(slot, s); /* [rel:stamp] */
+    window->slot += producer->stride;
+}
+
+bool producer_send_arena(struct producer *producer, const void *data, size_t size)
+{
+    uint32_t start;
+    if (size <= producer->inline_max || !place_in_window(producer, size, &start)) {
+        return false;
+    }
+    claim_in_window(producer, start + lines_of(size));
+    memcpy(ring_line(producer->ring, start), data, size);
+    finish_in_window(producer, start, size, STAMP_ARENA);
+    count_relaxed(&producer->own->bytes, size);
+    return true;
+}
+
+bool producer_claim_one(struct producer *producer, size_t size)
+{
+    struct producer_window *window = &producer->window;
+    uint32_t start;
+    if (!place_in_window(producer, size, &start)) {
+        return false;
+    }
+    claim_in_window(producer, start + lines_needed(producer, size));
+    producer->first =
+        producer->sequence + ((uint64_t)(window->slot - window->first) >> producer->ring->stride_shift);
+    producer->claims[0] = (struct producer_claim){.size = size, .line = start};
+    producer->claimed = 1;
+    producer->open = 1;
+    producer->window_claim = true;
+    producer->window_end = window->end;
+    window->end = window->slot; /* shut until the claim is finished */
+    return true;
+}
+
+/* Ends a claim of producer_claim_one(). */
+static void finish_window_claim(struct producer *producer, size_t size, uint32_t flags)
+{
+    const struct producer_claim *claim = &producer->claims[0];
+    uint32_t line = claim->line;
+    if (claim->size > producer->inline_max) {
+        flags |= STAMP_ARENA;
+        line = flags & STAMP_ABORTED ? line + lines_of(claim->size) : line;
+    }
+    finish_in_window(producer, line, flags & STAMP_ABORTED ? 0 : size, flags);
+    producer->window.end = producer->window_end;
+    producer->window_claim = false;
+    producer->claimed = 0;
+    producer->open = 0;
+    if (flags & STAMP_ABORTED) {
+        count_relaxed(&producer->own->aborted, 1);
+        count_relaxed(&producer->own->messages,
+                      UINT64_MAX); /* the window will count it: see producer_messages() */
+    } else {
+        count_relaxed(&producer->own->bytes, size);
+    }
+}
+
+bool producer_commit_one(struct producer *producer, uint64_t sequence, size_t size)
+{
+    if (!producer->window_claim || sequence != producer->first || size > producer->claims[0].size) {
+        return false;
+    }
+    finish_window_claim(producer, size, 0);
+    return true;
+}
+
+bool producer_send_multi(struct producer *producer, const void *data, size_t size)
+{
+    const struct ring *ring = producer->ring;
+    if (!ring->multi || ring->overwrite || size > producer->inline_max) {
+        return false;
+    }
+    position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    uint64_t sequence;
+    if (!tail_sequence(producer, tail, &sequence) || sequence >= producer->limit ||
+        !try_claim(producer, tail, sequence, 1, position_line(tail))) {
+        return false;
+    }
+    producer->sequence = sequence + 1;
+    atomic_u64 *slot = ring_slot(ring, sequence);
+    ring_copy_inline(ring_payload(slot), data, size);
+    store64_release(slot,
+                    stamp_make(ring_lap(ring, sequence), producer->id, (uint32_t)size, 0)); /* [rel:stamp] */
+    prefetch_for_writing((unsigned char *)ring_slot(ring, sequence + MULTI_PREFETCH));
+    count_relaxed(&producer->own->messages, 1);
+    count_relaxed(&producer->own->bytes, size);
+    return true;
+}
+
+void producer_finish(struct producer *producer, unsigned index, size_t size, uint32_t flags)
+{
+    if (producer->window_claim) {
+        finish_window_claim(producer, size, flags);
+        return;
+    }
+    const struct ring *ring = producer->ring;
+    const struct producer_claim *claim = &producer->claims[index];
+    const uint64_t sequence = producer->first + index;
+    atomic_u64 *slot = ring_slot(ring, sequence);
+    uint32_t length = (uint32_t)size;
+    if (claim->size > producer->inline_max) {
+        const bool aborted = (flags & STAMP_ABORTED) != 0;
+        const uint32_t behind =
+            claim->line + lines_of(claim->size); /* an aborted one gives all its lines back */
+        store64_relaxed(slot + 1,
+                        aborted ? record_make(behind, 0) : record_make(claim->line, (uint32_t)size));
+        flags |= STAMP_ARENA;
+        length = 0;
+    }
+    store64_release(slot,
+                    stamp_make(ring_lap(ring, sequence), producer->id, length, flags)); /* [rel:stamp] */
+    producer->open &= ~(UINT64_C(1) << index);
+    if (producer->open == 0) {
+        producer->claimed = 0;
+        open_window(producer);
+    }
+    if (flags & STAMP_ABORTED) {
+        count_relaxed(&producer->own->aborted, 1);
+    } else {
+        count_relaxed(&producer->own->messages, 1);
+        count_relaxed(&producer->own->bytes, size);
+    }
+}
+
+bool producer_ready(struct producer *producer, size_t size, bool exact)
+{
+    const struct ring *ring = producer->ring;
+    producer->claims[0].size = size;
+    const struct producer_want want = want_of(producer, 1, exact);
+    close_window(producer);
+    if (!ring->multi) {
+        return refresh_single(producer, &want);
+    }
+    const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    uint64_t sequence;
+    return tail_sequence(producer, tail, &sequence) &&
+           refresh(producer, sequence, position_line(tail), &want);
+}
