@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The receiving part of shmbus.h: finds the handle, tries inside the read-side section, and pins the handle
+ * where it has to wait or calls back.
+ */
+#include "api_subscriber.h"
+#include "error.h"
+
+#include <string.h>
+
+#define POLL_BATCH 64u /* most messages of a shared group that one poll takes at once */
+
+/* Enters the section with a subscriber that no other call is using. */
+static struct subscriber_handle *enter(shmbus_subscriber *key, int *err)
+{
+    struct handle *handle = handle_enter_any(key, HANDLE_SUBSCRIBER);
+    if (unlikely(!handle)) {
+        *err = -EBADF;
+        return NULL;
+    }
+    if (unlikely(handle_is_pinned(handle))) {
+        handle_leave();
+        *err = error_set(-EBUSY, "the subscriber is in a poll or in another thread's call");
+        return NULL;
+    }
+    return subscriber_from_handle(handle);
+}
+
+/* Tells the user about the peeked message. */
+static void show(struct consumer *consumer, shmbus_message *message)
+{
+    message->data = consumer->message.data;
+    message->size = consumer->message.size;
+    message->sequence = consumer->sequence;
+    message->missed = consumer->missed;
+    message->publisher = consumer->message.publisher;
+    message->flags = consumer->sequence < consumer->redeliver_end ? SHMBUS_REDELIVERED : 0;
+}
+
+static void release(struct subscriber *subscriber)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    consumer->missed = 0;
+    if (!consumer_release_fast(consumer)) {
+        subscriber_release(subscriber);
+    }
+}
+
+/*
+ * A reader that has caught up with a stream takes the line away from the publisher who is writing it, again and
+ * again, and slows both down: behind a burst of so many messages it waits a moment for the next burst.
+ */
+#define BURST 16u
+#define BURST_PAUSES 8u
+
+/* Should a call that found nothing look some more before it pins its handle? */
+static bool may_spin_in_section(const struct subscriber *subscriber)
+{
+    const struct consumer *consumer = &subscriber->consumer;
+    if (subscriber->strategy == SHMBUS_WAIT_BLOCK || subscriber->waits.crowded) {
+        return false;
+    }
+    for (unsigned i = 0; consumer->burst >= BURST && i < BURST_PAUSES; i++) {
+        cpu_relax();
+    }
+    return true;
+}
+
+/* The answer to what we just sent is a cache-line transfer away: wait for it here, a microsecond or two. */
+static bool spin_in_section(struct subscriber *subscriber)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    if (!may_spin_in_section(subscriber)) {
+        return false;
+    }
+    for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
+        if (consumer_ready(consumer)) {
+            return consumer_peek_window(consumer);
+        }
+    }
+    return false;
+}
+
+/*
+ * Peeks inside the section, or pinned until `deadline`. Inside again afterwards, but for -ECANCELED: the
+ * handle was closed meanwhile and is gone.
+ */
+static int peek_until(struct subscriber_handle *owner, int64_t deadline)
+{
+    struct subscriber *subscriber = &owner->subscriber;
+    int err = subscriber_try_peek(subscriber, 1);
+    if (err != -EAGAIN) {
+        return err;
+    }
+    if (deadline == SHMBUS_NOWAIT) {
+        subscriber_give_up(subscriber);
+        return err;
+    }
+    if (spin_in_section(subscriber)) {
+        return 0;
+    }
+    err = handle_pin(&owner->child.handle);
+    if (err != 0) {
+        return err;
+    }
+    err = subscriber_peek(subscriber, 1, deadline);
+    return handle_unpin(&owner->child.handle) ? err : -ECANCELED;
+}
+
+static int no_message_error(void)
+{
+    return error_set(-EINVAL, "no place for the message: `message` is NULL");
+}
+
+/* The long way of peek and next. */
+static __attribute__((noinline)) int peek_slow(shmbus_subscriber *key, shmbus_message *message,
+                                               int64_t deadline, bool advance)
+{
+    if (!message) {
+        return no_message_error();
+    }
+    int err = 0;
+    struct subscriber_handle *owner = enter(key, &err);
+    if (!owner) {
+        return err;
+    }
+    struct subscriber *subscriber = &owner->subscriber;
+    if (advance && subscriber->consumer.holding) {
+        release(subscriber);
+    }
+    err = peek_until(owner, deadline);
+    if (err == 0) {
+        show(&subscriber->consumer, message);
+    }
+    if (err != -ECANCELED) {
+        handle_leave();
+    }
+    return err;
+}
+
+/* The consumer of `key` inside a section, if it is in the thread's cache and no other call is using it. */
+static inline bool enter_cached(shmbus_subscriber *key, struct consumer **consumer)
+{
+    struct handle *handle;
+    if (unlikely(!handle_enter_cached(key, HANDLE_SUBSCRIBER, &handle))) {
+        return false;
+    }
+    if (unlikely(handle_is_pinned(handle))) {
+        handle_leave_cached();
+        return false;
+    }
+    *consumer = &subscriber_from_handle(handle)->subscriber.consumer;
+    return true;
+}
+
+/* Tells about what consumer_peek_fast() found: never behind missed ones, never redelivered. */
+static inline void show_fast(const struct consumer *consumer, const struct consumer_glimpse *seen,
+                             shmbus_message *message)
+{
+    message->data = seen->data;
+    message->size = seen->size;
+    message->sequence = consumer->sequence;
+    message->missed = 0;
+    message->publisher = seen->publisher;
+    message->flags = 0;
+}
+
+int shmbus_peek(shmbus_subscriber *key, shmbus_message *message, int64_t deadline)
+{
+    struct consumer *consumer;
+    struct consumer_glimpse seen;
+    if (likely(message && enter_cached(key, &consumer))) {
+        if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen))) {
+            show_fast(consumer, &seen, message);
+            handle_leave_cached();
+            return 0;
+        }
+        handle_leave_cached();
+    }
+    return peek_slow(key, message, deadline, false);
+}
+
+/*
+ * The rest of a next() that has entered the section, given back what was held, and found nothing yet: the usual
+ * wait for an answer. What it waits for ends here, in as few instructions as can be.
+ */
+static __attribute__((noinline)) int next_entered(struct consumer *consumer, shmbus_subscriber *key,
+                                                  shmbus_message *message, int64_t deadline)
+{
+    struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
+    if (deadline != SHMBUS_NOWAIT && !consumer->holding && subscriber_try_peek(subscriber, 1) == -EAGAIN &&
+        may_spin_in_section(subscriber)) {
+        struct consumer_glimpse seen;
+        for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
+            if (consumer_peek_fast(consumer, &seen)) {
+                show_fast(consumer, &seen, message);
+                handle_leave_cached();
+                return 0;
+            }
+        }
+    }
+    handle_leave_cached();
+    return peek_slow(key, message, deadline, false);
+}
+
+int shmbus_next(shmbus_subscriber *key, shmbus_message *message, int64_t deadline)
+{
+    struct consumer *consumer;
+    struct consumer_glimpse seen;
+    if (unlikely(!message || !enter_cached(key, &consumer))) {
+        return peek_slow(key, message, deadline, true);
+    }
+    if (unlikely(consumer->holding && !consumer_release_fast(consumer))) {
+        handle_leave_cached();
+        return peek_slow(key, message, deadline, true);
+    }
+    if (unlikely(!consumer_peek_fast(consumer, &seen))) {
+        return next_entered(consumer, key, message, deadline);
+    }
+    show_fast(consumer, &seen, message);
+    handle_leave_cached();
+    return 0;
+}
+
+static __attribute__((noinline)) int release_slow(shmbus_subscriber *key)
+{
+    int err = 0;
+    struct subscriber_handle *owner = enter(key, &err);
+    if (!owner) {
+        return err;
+    }
+    if (owner->subscriber.consumer.holding) {
+        release(&owner->subscriber);
+    } else {
+        err = error_set(-EINVAL, "no message is peeked");
+    }
+    handle_leave();
+    return err;
+}
+
+int shmbus_release(shmbus_subscriber *key)
+{
+    struct consumer *consumer;
+    if (likely(enter_cached(key, &consumer))) {
+        const bool released = consumer->holding && consumer_release_fast(consumer);
+        handle_leave_cached();
+        if (likely(released)) {
+            return 0;
+        }
+    }
+    return release_slow(key);
+}
+
+static int64_t copy_message(struct subscriber *subscriber, void *buffer, size_t capacity,
+                            shmbus_message *message)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    const size_t size = consumer->message.size;
+    if (size > capacity) {
+        return error_set(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", size, capacity);
+    }
+    if (size > 0) {
+        memcpy(buffer, consumer->message.data, size);
+    }
+    if (message) {
+        show(consumer, message);
+        message->data = buffer;
+    }
+    release(subscriber);
+    return (int64_t)size;
+}
+
+static __attribute__((noinline)) int64_t recv_slow(shmbus_subscriber *key, void *buffer, size_t capacity,
+                                                   shmbus_message *message, int64_t deadline)
+{
+    if (!buffer && capacity > 0) {
+        return error_set(-EINVAL, "`buffer` is NULL and `capacity` is %zu", capacity);
+    }
+    int err = 0;
+    struct subscriber_handle *owner = enter(key, &err);
+    if (!owner) {
+        return err;
+    }
+    err = peek_until(owner, deadline);
+    if (err == -ECANCELED) {
+        return err;
+    }
+    const int64_t result = err == 0 ? copy_message(&owner->subscriber, buffer, capacity, message) : err;
+    handle_leave();
+    return result;
+}
+
+int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbus_message *message,
+                    int64_t deadline)
+{
+    struct consumer *consumer;
+    struct consumer_glimpse seen;
+    if (likely(buffer && enter_cached(key, &consumer))) {
+        if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen) && seen.size <= capacity)) {
+            if (seen.size <= SLOT_SIZE_MAX) {
+                ring_copy_inline(buffer, seen.data, seen.size);
+            } else {
+                memcpy(buffer, seen.data, seen.size);
+            }
+            if (message) {
+                show_fast(consumer, &seen, message);
+                message->data = buffer;
+            }
+            if (likely(consumer_release_fast(consumer))) {
+                handle_leave_cached();
+                return (int64_t)seen.size;
+            }
+        }
+        handle_leave_cached();
+    }
+    return recv_slow(key, buffer, capacity, message, deadline);
+}
+
+/* Hands over what is there, up to `max`; at least one is peeked. */
+static int deliver(struct subscriber *subscriber, const struct handle *handle, unsigned max,
+                   shmbus_on_message on_message, void *context)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    unsigned count = 0;
+    int stop = 0;
+    do {
+        shmbus_message message;
+        show(consumer, &message);
+        stop = on_message(context, &message);
+        if (handle_is_foreign(handle)) {
+            return error_set(-EBADF,
+                             "the callback forked, and this is the child: the subscriber is its parent's");
+        }
+        release(subscriber);
+        count++;
+        if (stop || count == max || load32_acquire(subscriber->closing)) { /* [acq:closing] */
+            break;
+        }
+    } while (subscriber_try_peek(subscriber, max - count < POLL_BATCH ? max - count : POLL_BATCH) == 0);
+    return (int)count;
+}
+
+int shmbus_poll(shmbus_subscriber *key, unsigned max, int64_t deadline, shmbus_on_message on_message,
+                void *context)
+{
+    if (!on_message || max == 0 || max > INT32_MAX) {
+        return error_set(-EINVAL, on_message ? "max is %u, must be 1 to 2^31 - 1" : "no callback (max %u)",
+                         max);
+    }
+    int err = 0;
+    struct subscriber_handle *owner = enter(key, &err);
+    if (!owner) {
+        return err;
+    }
+    struct subscriber *subscriber = &owner->subscriber;
+    const unsigned batch = max < POLL_BATCH ? max : POLL_BATCH;
+    if (!subscriber->consumer.holding) {
+        err = subscriber_try_peek(subscriber, batch);
+    }
+    if (err != 0 && (err != -EAGAIN || deadline == SHMBUS_NOWAIT)) {
+        if (err == -EAGAIN) {
+            subscriber_give_up(subscriber);
+        }
+        handle_leave();
+        return err;
+    }
+    err = handle_pin(&owner->child.handle);
+    if (err != 0) {
+        handle_leave();
+        return err;
+    }
+    err = subscriber_peek(subscriber, batch, deadline);
+    const int result = err == 0 ? deliver(subscriber, &owner->child.handle, max, on_message, context) : err;
+    if (handle_unpin(&owner->child.handle)) {
+        handle_leave();
+    }
+    return result;
+}

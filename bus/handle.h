@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handles: keys that users hold, looked up in a lock-free hash table (liburcu's rculfhash) on each call. A
+ * closed, foreign or garbage handle is not found; it is never dereferenced.
+ *
+ *   call                        who                                   may overlap with
+ *   handle_enter .. leave       any thread                            everything, handle_close() of it too
+ *   handle_pin .. handle_unpin  the one thread that uses the handle   handle_close() of it
+ *   handle_close                any thread                            everything
+ *
+ * A call runs between enter and leave, inside an RCU read-side section, which a close waits for. A call
+ * that has to wait pins the handle and leaves the section; then whoever of the two, the close and the call,
+ * is done last finishes the handle. Objects are freed through call_rcu().
+ *
+ * The last handles that a thread used are kept in a thread-local cache, valid while `handle_epoch` has not
+ * moved: each close moves it before its grace period, so a stale entry is never followed.
+ *
+ * killed        process-local: nothing is shared.
+ */
+#ifndef SHMBUS_BUS_HANDLE_H
+#define SHMBUS_BUS_HANDLE_H
+
+/*
+ * The inline read side without its fallback for kernels that lack membarrier: handle_enter_cached() enters
+ * with it, and finds nothing in the cache where that fallback is needed (see handle_enter()).
+ */
+#define _LGPL_SOURCE
+#ifndef HANDLE_WITH_FENCES
+#define CONFIG_RCU_FORCE_SYS_MEMBARRIER
+#endif
+#include <urcu/urcu-bp.h>
+
+#include <urcu/rculfhash.h>
+
+#include "atomics.h"
+
+enum handle_kind {
+    HANDLE_BUS = 1,
+    HANDLE_PUBLISHER = 2,
+    HANDLE_SUBSCRIBER = 3,
+};
+
+struct handle {
+    struct cds_lfht_node node;
+    struct rcu_head rcu;
+    uintptr_t key; /* {number, handle_kind:2} */
+    uint32_t fork_generation;
+    atomic_u32 closing;                    /* 1 once a close has begun */
+    atomic_u32 pinned;                     /* 1: its user is outside the read-side section */
+    atomic_u32 finishing;                  /* which of close and user is the second */
+    void (*wake)(struct handle *handle);   /* makes a sleeping user look at `closing` */
+    void (*finish)(struct handle *handle); /* lets go of all it has; ends in handle_free() */
+};
+
+/* Reached directly, not through the table of what other libraries may replace. */
+#define HANDLE_HIDDEN __attribute__((visibility("hidden")))
+
+extern atomic_u64 handle_epoch HANDLE_HIDDEN;
+
+/*
+ * Debian's liburcu is not built for ThreadSanitizer, which then cannot see that a grace period waits for the
+ * sections before it: told here, in that build only.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HANDLE_TELL_TSAN
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(HANDLE_TELL_TSAN)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define HANDLE_SECTION_ENDS() __tsan_release(&handle_epoch)
+#define HANDLE_GRACE_PERIOD_OVER() __tsan_acquire(&handle_epoch)
+#else
+#define HANDLE_SECTION_ENDS() ((void)0)
+#define HANDLE_GRACE_PERIOD_OVER() ((void)0)
+#endif
+
+struct handle_cache {
+    uintptr_t key;
+    uint64_t epoch;
+    struct handle *handle;
+    uint64_t reserved; /* a power of two: the index is a mask and an add */
+};
+
+#define HANDLE_CACHE 4u /* handles of a kind that a thread finds without the table */
+#define HANDLE_KINDS 4u
+
+extern __thread struct handle_cache handle_cached[HANDLE_KINDS][HANDLE_CACHE] HANDLE_HIDDEN;
+
+/* Enters `handle` into the table; returns its key, or NULL when there is no memory. */
+void *handle_publish(struct handle *handle, enum handle_kind kind);
+
+/*
+ * Enters a read-side section with the handle of `key` and remembers it in the cache; or returns NULL (-EBADF
+ * is set) outside of one.
+ */
+struct handle *handle_enter(const void *key, enum handle_kind kind);
+
+/* Ends the section. */
+void handle_leave(void);
+
+/* The same pair inline, for handles in the cache only. False, and no section, when it is not there. */
+static inline bool handle_enter_cached(const void *user_key, enum handle_kind kind, struct handle **handle)
+{
+    if (unlikely(!URCU_TLS(urcu_bp_reader))) {
+        return false; /* the thread's first call registers it: not here, where that call costs saved registers */
+    }
+    const uintptr_t key = (uintptr_t)user_key;
+    urcu_bp_read_lock();
+    const struct handle_cache *cached = &handle_cached[kind][(key >> 2) % HANDLE_CACHE];
+    if (likely(cached->key == key && cached->epoch == load64_relaxed(&handle_epoch))) {
+        *handle = cached->handle;
+        return true;
+    }
+    urcu_bp_read_unlock();
+    return false;
+}
+
+static inline void handle_leave_cached(void)
+{
+    HANDLE_SECTION_ENDS();
+    urcu_bp_read_unlock();
+}
+
+/* Either way in, for calls that go on whichever it was and end in handle_leave(). */
+static inline struct handle *handle_enter_any(const void *key, enum handle_kind kind)
+{
+    struct handle *handle;
+    return likely(handle_enter_cached(key, kind, &handle)) ? handle : handle_enter(key, kind);
+}
+
+/* Leaves the section but keeps the handle: for waits and callbacks. -EBUSY (still inside) if it is pinned. */
+int handle_pin(struct handle *handle);
+
+/*
+ * Ends a pin: true inside a read-side section again; false outside, if the handle was closed meanwhile (it is
+ * finished here when its closer is done, and must not be touched).
+ */
+bool handle_unpin(struct handle *handle);
+
+/* Frees the object that starts with `handle`, from malloc, when no reader can have it any more. */
+void handle_free(struct handle *handle);
+
+/* Is the handle pinned by a call in progress (a poll's callback)? */
+static inline bool handle_is_pinned(const struct handle *handle)
+{
+    return load32_relaxed(&handle->pinned) != 0;
+}
+
+/* Takes the handle out of the table and finishes it, now or when its user is done. -EBADF if it is not there. */
+int handle_close(const void *key, enum handle_kind kind);
+
+/* -EBADF, explained, for a key that is not in the table. */
+int handle_error(const void *key, enum handle_kind kind);
+
+/* Was it opened by a process that this one was forked from? */
+bool handle_is_foreign(const struct handle *handle);
+
+/* In a forked child: all handles of before are foreign. */
+void handle_forked(void);
+
+#endif

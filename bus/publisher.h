@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A publisher: a producer on a channel, with names, sizes, waiting and waking.
+ *
+ *   call                   who                           may overlap with
+ *   publisher_open/close   holder of the directory lock   use of the channel by others
+ *   others                 the handle's one user          everything
+ *
+ * killed        recovery.h frees the entry and aborts what was claimed and not committed.
+ */
+#ifndef SHMBUS_BUS_PUBLISHER_H
+#define SHMBUS_BUS_PUBLISHER_H
+
+#include "channel.h"
+#include "ring_producer.h"
+#include "wait.h"
+#include "waiter.h"
+
+struct publisher {
+    struct producer producer;
+    struct shm_wait *data; /* readers who sleep for messages */
+    struct channel *channel;
+    const atomic_u32 *closing;
+    struct wait_memory waits;
+    enum shmbus_wait strategy;
+    bool registered;
+};
+
+/* Takes an entry of the channel. -EBUSY, -EUSERS. The reference to `channel` becomes the publisher's. */
+int publisher_open(struct publisher *publisher, struct channel *channel, enum shmbus_wait strategy,
+                   const atomic_u32 *closing);
+
+/* Aborts open claims, frees the entry, drops the channel. */
+void publisher_close(struct publisher *publisher);
+
+/*
+ * Claims up to `count` messages of producer.claims[].size, without waiting or until `deadline`. Returns how
+ * many, or -EMSGSIZE, -EBUSY, -EAGAIN, -ETIMEDOUT, -EIDRM, -ECANCELED.
+ */
+int publisher_try_claim(struct publisher *publisher, unsigned count);
+
+/* After an -EAGAIN that is the answer: somebody must look after the dead. */
+void publisher_give_up(struct publisher *publisher);
+int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadline);
+
+/* Wakes sleeping readers, if any. After every commit or batch of them. */
+void publisher_notify(struct publisher *publisher);
+
+static inline bool publisher_removed(const struct publisher *publisher)
+{
+    return load32_relaxed(&publisher->producer.ring->shared->removed) != 0;
+}
+
+/* Sends the usual message (producer_send_fast()); true with `*wake`: publisher_notify() is due. */
+static inline bool publisher_send_fast(struct publisher *publisher, const void *data, size_t size, bool *wake)
+{
+    if (unlikely(!data || publisher_removed(publisher) ||
+                 !producer_send_fast(&publisher->producer, data, size))) {
+        return false;
+    }
+    *wake = waiter_wanted(publisher->data);
+    return true;
+}
+
+/* Counts a send that found no room. */
+static inline void publisher_count_blocked(struct publisher *publisher)
+{
+    count_relaxed(&publisher->producer.own->blocked, 1);
+}
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "subscriber.h"
+
+#include "cursor.h"
+#include "error.h"
+#include "recovery.h"
+#include "wait.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP_KIND (GROUP_SHARED | GROUP_DURABLE)
+
+static int find_group(const struct ring *ring, const char *name)
+{
+    for (uint32_t i = 0; i < ring->group_max; i++) {
+        const struct shm_group *group = &ring->groups[i];
+        if ((load32_acquire(&group->state) & GROUP_ACTIVE) && /* [acq:group-state] */
+            strncmp(group->name, name, NAME_SIZE) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static int free_group(const struct ring *ring)
+{
+    for (uint32_t i = 0; i < ring->group_max; i++) {
+        if (!(load32_acquire(&ring->groups[i].state) & GROUP_ACTIVE)) { /* [acq:group-state] */
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static int free_member(const struct ring *ring)
+{
+    for (uint32_t i = 0; i < ring->member_max; i++) {
+        if (load64_acquire(&ring->members[i].owner) == OWNER_NONE) { /* [acq:owner] */
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* The member of an exclusive group, or -1. */
+static int member_of(const struct ring *ring, uint32_t group)
+{
+    for (uint32_t i = 0; i < ring->member_max; i++) {
+        const uint64_t owner = load64_acquire(&ring->members[i].owner); /* [acq:owner] */
+        if (owner != OWNER_NONE && owner != OWNER_ORPHAN &&
+            load32_acquire(&ring->members[i].group) == group) { /* [acq:member-group] */
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static int group_taken(const struct channel *channel, const char *name, int member)
+{
+    const struct participant *self = &channel->segment->self;
+    const uint32_t owner = participant_index(load64_relaxed(&channel->ring.members[member].owner));
+    const struct shm_participant *holder = &self->table[owner < self->count ? owner : 0];
+    return error_set(
+        -EBUSY,
+        "group \"%s\" of channel \"%s\" is not shared and has a member: participant %u \"%.*s\", "
+        "pid %u",
+        name, channel->name, owner, SHMBUS_NAME_MAX, holder->name, load32_relaxed(&holder->pid));
+}
+
+/* May a member with these options step into the group that is there? */
+static int check_group(const struct channel *channel, uint32_t index,
+                       const shmbus_subscriber_options *options)
+{
+    const uint32_t state = load32_relaxed(&channel->ring.groups[index].state);
+    const bool shared = (state & GROUP_SHARED) != 0;
+    const bool durable = (state & GROUP_DURABLE) != 0;
+    if (shared != (options->shared != 0) || (options->durable && !durable)) {
+        return error_set(-EBUSY, "group \"%s\" of channel \"%s\" exists and is %s and %s", options->group,
+                         channel->name, shared ? "shared" : "not shared",
+                         durable ? "durable" : "not durable");
+    }
+    const int member = shared ? -1 : member_of(&channel->ring, index);
+    return member >= 0 ? group_taken(channel, options->group, member) : 0;
+}
+
+static void clear_group(struct shm_group *group, const char *name)
+{
+    memset(group->name, 0, sizeof group->name);
+    memcpy(group->name, name, strlen(name));
+    store64_relaxed(&group->messages, 0);
+    store64_relaxed(&group->bytes, 0);
+    store64_relaxed(&group->missed, 0);
+    store64_relaxed(&group->aborted, 0);
+    store64_relaxed(&group->redelivered, 0);
+    (void)add32_relaxed(&group->generation, 1);
+}
+
+static void used_up_to(atomic_u32 *used, uint32_t index)
+{
+    if (load32_relaxed(used) <= index) {
+        store32_release(used, index + 1); /* [rel:tables] */
+    }
+}
+
+/* Makes a new group active; its first sequence. The member's entry is there already, not yet joined. */
+static uint64_t start_group(struct channel *channel, uint32_t index, const char *name,
+                            const shmbus_subscriber_options *options)
+{
+    const struct ring *ring = &channel->ring;
+    struct shm_group *group = &ring->groups[index];
+    clear_group(group, name);
+    used_up_to(&ring->shared->groups_used, index);
+    const uint32_t flags = (options->shared ? GROUP_SHARED : 0) | (options->durable ? GROUP_DURABLE : 0);
+    const uint64_t first = cursor_join(ring, group, flags, options->from == SHMBUS_FROM_OLDEST);
+    store64_relaxed(&group->joined, first);
+    return first;
+}
+
+/* Where a member that steps into an existing group starts. */
+static uint64_t enter_group(struct channel *channel, uint32_t index)
+{
+    const struct ring *ring = &channel->ring;
+    return cursor_sequence(ring, load64_acquire(&ring->groups[index].cursor)); /* [acq:cursor] */
+}
+
+static void take_member(struct channel *channel, uint32_t index)
+{
+    struct shm_member *member = &channel->ring.members[index];
+    memset((void *)&member->busy, 0, sizeof *member - offsetof(struct shm_member, busy));
+    store32_relaxed(&member->group, GROUP_NOT_JOINED);
+    used_up_to(&channel->ring.shared->members_used, index);
+    store64_release(&member->owner, channel->segment->self.owner); /* [rel:owner] */
+}
+
+/* A group that was interrupted by a death may have seen its next message already. */
+static void mark_interrupted(struct consumer *consumer)
+{
+    struct shm_group *group = consumer->group;
+    const uint32_t state = load32_relaxed(&group->state);
+    if (state & GROUP_INTERRUPTED) {
+        consumer_expect_redelivery(consumer);
+        store32_release(&group->state, state & ~GROUP_INTERRUPTED); /* [rel:group-state] */
+    }
+}
+
+/* The name of an anonymous group: unique among the living, for the participant's generation is in it. */
+static const char *group_name(const struct channel *channel, const shmbus_subscriber_options *options,
+                              uint32_t member, char buffer[NAME_SIZE])
+{
+    if (options->group) {
+        return options->group;
+    }
+    (void)snprintf(buffer, NAME_SIZE, "~%" PRIu64 ".%u", channel->segment->self.owner, member);
+    return buffer;
+}
+
+static int find_places(struct channel *channel, const shmbus_subscriber_options *options, int *group,
+                       int *member, bool *is_new)
+{
+    const struct ring *ring = &channel->ring;
+    *group = options->group ? find_group(ring, options->group) : -1;
+    *is_new = *group < 0;
+    if (*is_new) {
+        *group = free_group(ring);
+    }
+    *member = free_member(ring);
+    if (*group < 0) {
+        return error_set(-EUSERS, "channel \"%s\" has %u groups, as many as it was created for",
+                         channel->name, ring->group_max);
+    }
+    if (*member < 0) {
+        return error_set(-EUSERS, "channel \"%s\" has %u subscribers, as many as it was created for",
+                         channel->name, ring->member_max);
+    }
+    return *is_new ? 0 : check_group(channel, (uint32_t)*group, options);
+}
+
+int subscriber_open(struct subscriber *subscriber, struct channel *channel,
+                    const shmbus_subscriber_options *options, const atomic_u32 *closing)
+{
+    const struct ring *ring = &channel->ring;
+    int group, member;
+    bool is_new;
+    (void)recovery_run(channel);
+    const int err = find_places(channel, options, &group, &member, &is_new);
+    if (err != 0) {
+        return err;
+    }
+    unsigned char *scratch = ring->overwrite ? malloc(ring->largest + 8) : NULL;
+    if (ring->overwrite && !scratch) {
+        return error_set(-ENOMEM, "no memory for a message of %" PRIu64 " bytes", ring->largest);
+    }
+    char buffer[NAME_SIZE];
+    take_member(channel, (uint32_t)member);
+    const uint64_t first = is_new
+                               ? start_group(channel, (uint32_t)group,
+                                             group_name(channel, options, (uint32_t)member, buffer), options)
+                               : enter_group(channel, (uint32_t)group);
+    struct shm_member *entry = &ring->members[member];
+    consumer_init(&subscriber->consumer, ring, &ring->groups[group], entry, first, scratch);
+    store32_release(&entry->group, (uint32_t)group); /* [rel:member-group] */
+    mark_interrupted(&subscriber->consumer);
+    subscriber->channel = channel;
+    subscriber->closing = closing;
+    subscriber->group = (uint32_t)group;
+    subscriber->member = (uint32_t)member;
+    subscriber->strategy = options->wait;
+    subscriber->registered = channel->segment->self.registered;
+    return 0;
+}
+
+void subscriber_close(struct subscriber *subscriber)
+{
+    consumer_publish(&subscriber->consumer);
+    /* What is peeked and not given back will be seen again: as if we had died holding it. */
+    recovery_release_member(subscriber->channel, subscriber->member, subscriber->consumer.holding);
+    free(subscriber->consumer.scratch);
+    channel_close(subscriber->channel);
+}
+
+int subscriber_remove_group(struct channel *channel, const char *name)
+{
+    (void)recovery_run(channel);
+    const int index = find_group(&channel->ring, name);
+    if (index < 0) {
+        return error_set(-ENOENT, "channel \"%s\" has no group \"%s\"", channel->name, name);
+    }
+    const int member = member_of(&channel->ring, (uint32_t)index);
+    if (member >= 0) {
+        return error_set(-EBUSY, "group \"%s\" of channel \"%s\" has a living member", name, channel->name);
+    }
+    recovery_remove_group(channel, (uint32_t)index);
+    return 0;
+}
+
+/* Takes what a member that left had not given back, when there may be some. */
+static bool adopt(struct subscriber *subscriber)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    if (consumer->sequence != consumer->end || segment_try_lock(subscriber->channel->segment) != 0) {
+        return false;
+    }
+    const bool adopted = recovery_adopt(subscriber->channel, subscriber->group, consumer);
+    segment_unlock(subscriber->channel->segment);
+    return adopted;
+}
+
+static void notify_space(struct subscriber *subscriber)
+{
+    (void)waiter_notify(&subscriber->channel->ring.shared->space, subscriber->registered);
+}
+
+static int peek_error(const struct subscriber *subscriber, int err)
+{
+    const struct consumer *consumer = &subscriber->consumer;
+    if (err != -EBADMSG) {
+        return err;
+    }
+    return error_set(
+        -EBADMSG, "channel \"%s\" is damaged: slot %" PRIu64 " of group %u holds no message that fits it",
+        subscriber->channel->name, consumer->sequence & (consumer->ring->slot_count - 1), subscriber->group);
+}
+
+int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    if (consumer->shared && !consumer->holding && recovery_has_orphan(consumer->ring, subscriber->group)) {
+        (void)adopt(subscriber);
+    }
+    const int err = consumer_peek(consumer, batch);
+    if (err == 0) {
+        return 0;
+    }
+    if (channel_removed(subscriber->channel)) {
+        return channel_removed_error(subscriber->channel);
+    }
+    notify_space(subscriber);
+    return peek_error(subscriber, err);
+}
+
+static bool message_there(void *context, bool thorough)
+{
+    const struct subscriber *subscriber = context;
+    const struct consumer *consumer = &subscriber->consumer;
+    return consumer_ready(consumer) || (thorough && consumer->shared && consumer->sequence == consumer->end &&
+                                        recovery_has_orphan(consumer->ring, subscriber->group));
+}
+
+/* Does another member of the group hold messages? They come to us if it dies. */
+static bool others_hold(const struct subscriber *subscriber)
+{
+    const struct ring *ring = subscriber->consumer.ring;
+    for (uint32_t i = 0; i < ring->member_max; i++) {
+        if (i != subscriber->member && load32_relaxed(&ring->members[i].busy) != 0 &&
+            load32_relaxed(&ring->members[i].group) == subscriber->group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has somebody claimed what comes next? Then he is alive and busy, or dead. */
+static bool claimed_ahead(void *context)
+{
+    const struct subscriber *subscriber = context;
+    const struct consumer *consumer = &subscriber->consumer;
+    const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
+    if (!consumer->shared) {
+        return tail != (uint32_t)consumer->sequence;
+    }
+    return tail != position_sequence(load64_relaxed(&consumer->group->cursor)) || others_hold(subscriber);
+}
+
+static struct wait_request wait_request(struct subscriber *subscriber, int64_t deadline)
+{
+    return (struct wait_request){
+        .channel = subscriber->channel,
+        .wait = &subscriber->channel->ring.shared->data,
+        .strategy = subscriber->strategy,
+        .deadline = deadline,
+        .closing = subscriber->closing,
+        .sleeps = &subscriber->consumer.own->sleeps,
+        .memory = &subscriber->waits,
+        .ready = message_there,
+        .held_up = claimed_ahead,
+        .context = subscriber,
+    };
+}
+
+void subscriber_give_up(struct subscriber *subscriber)
+{
+    const struct wait_request request = wait_request(subscriber, SHMBUS_NOWAIT);
+    wait_not_at_all(&request);
+}
+
+int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadline)
+{
+    const struct wait_request request = wait_request(subscriber, deadline);
+    for (;;) {
+        const int err = subscriber_try_peek(subscriber, batch);
+        if (err != -EAGAIN) {
+            return err;
+        }
+        const int wait = wait_until_ready(&request);
+        if (wait != 0) {
+            return wait == -EIDRM ? channel_removed_error(subscriber->channel) : wait;
+        }
+    }
+}
+
+void subscriber_release(struct subscriber *subscriber)
+{
+    if (consumer_release(&subscriber->consumer)) {
+        notify_space(subscriber);
+    }
+}
