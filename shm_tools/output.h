@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Buffered writing to a descriptor; what is large is written from where it lies.
+ *
+ * After a signal asked to end, nothing is written that could block for longer than half a second.
+ *
+ * concurrency   one thread
+ * killed        what is buffered is lost
+ */
+#ifndef SHMBUS_TOOLS_OUTPUT_H
+#define SHMBUS_TOOLS_OUTPUT_H
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+#define OUTPUT_PARTS_MAX 4 /* of one put */
+
+struct output {
+    int fd;
+    char *buffer;
+    size_t used;
+    size_t capacity;
+};
+
+void output_begin(struct output *output, int fd);
+void output_free(struct output *output);
+
+/*
+ * Writes `count` parts, now or with the next flush. Both return 0 or a negative errno: -EPIPE when nobody
+ * reads any more, -ETIMEDOUT when a signal asked to end and nobody took the rest in that time.
+ */
+int output_put(struct output *output, const struct iovec *parts, int count);
+int output_flush(struct output *output);
+
+/* Whether whoever read the descriptor is known to be gone. */
+int output_abandoned(const struct output *output);
+
+#endif

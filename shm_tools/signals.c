@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int number)
+{
+    stop_signal = number;
+    alarm(1);
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+    alarm(1);
+}
+
+void signals_install(void)
+{
+    /* Without SA_RESTART a blocked read or write returns. Its default action kills the second time. */
+    struct sigaction stop = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction again = {.sa_handler = on_alarm};
+    sigemptyset(&stop.sa_mask);
+    sigemptyset(&again.sa_mask);
+    sigaction(SIGALRM, &again, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+}
+
+int signals_stop(void)
+{
+    return stop_signal;
+}
+
+void signals_nap(unsigned milliseconds)
+{
+    const struct timespec time = {.tv_sec = milliseconds / 1000,
+                                  .tv_nsec = (long)(milliseconds % 1000) * 1000000L};
+    (void)nanosleep(&time, NULL);
+}
