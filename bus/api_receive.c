@@ -180,24 +180,33 @@ int shmbus_peek(shmbus_subscriber *key, shmbus_message *message, int64_t deadlin
     return peek_slow(key, message, deadline, false);
 }
 
-/*
- * The rest of a next() that has entered the section, given back what was held, and found nothing yet: the usual
- * wait for an answer. What it waits for ends here, in as few instructions as can be.
- */
+/* The usual wait for an answer; what it waits for ends here, in as few instructions as can be. */
+static bool spin_for_next(struct subscriber *subscriber, struct consumer_glimpse *seen)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    if (subscriber_try_peek(subscriber, 1) != -EAGAIN || consumer->window.slot == consumer->window.end ||
+        !may_spin_in_section(subscriber)) {
+        return false;
+    }
+    for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
+        if (consumer_arrived(consumer)) {
+            return consumer_peek_fast(consumer, seen) || consumer_peek_record(consumer, seen);
+        }
+    }
+    return false;
+}
+
+/* The rest of a next() that has entered the section, given back what was held, and found no inline message. */
 static __attribute__((noinline)) int next_entered(struct consumer *consumer, shmbus_subscriber *key,
                                                   shmbus_message *message, int64_t deadline)
 {
     struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
-    if (deadline != SHMBUS_NOWAIT && !consumer->holding && subscriber_try_peek(subscriber, 1) == -EAGAIN &&
-        may_spin_in_section(subscriber)) {
-        struct consumer_glimpse seen;
-        for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
-            if (consumer_peek_fast(consumer, &seen)) {
-                show_fast(consumer, &seen, message);
-                handle_leave_cached();
-                return 0;
-            }
-        }
+    struct consumer_glimpse seen;
+    if (consumer_peek_record(consumer, &seen) ||
+        (deadline != SHMBUS_NOWAIT && spin_for_next(subscriber, &seen))) {
+        show_fast(consumer, &seen, message);
+        handle_leave_cached();
+        return 0;
     }
     handle_leave_cached();
     return peek_slow(key, message, deadline, false);
@@ -297,11 +306,7 @@ int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbu
     struct consumer_glimpse seen;
     if (likely(buffer && enter_cached(key, &consumer))) {
         if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen) && seen.size <= capacity)) {
-            if (seen.size <= SLOT_SIZE_MAX) {
-                ring_copy_inline(buffer, seen.data, seen.size);
-            } else {
-                memcpy(buffer, seen.data, seen.size);
-            }
+            ring_copy_inline(buffer, seen.data, seen.size);
             if (message) {
                 show_fast(consumer, &seen, message);
                 message->data = buffer;

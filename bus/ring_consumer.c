@@ -60,6 +60,40 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
     open_window(consumer);
 }
 
+/* Where an arena record lies, bounded; false when it lies outside. `line` becomes the one behind it. */
+static bool find_record(const struct ring *ring, uint64_t record, struct consumer_glimpse *seen,
+                        uint32_t *line)
+{
+    const uint32_t start = record_line(record);
+    const uint32_t length = record_length(record);
+    const uint32_t lines = lines_of(length);
+    if (length > ring->largest || lines > ring->arena_lines - (start & (ring->arena_lines - 1))) {
+        return false;
+    }
+    seen->data = ring_line(ring, start);
+    seen->size = length;
+    *line = start + lines;
+    return true;
+}
+
+bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *seen)
+{
+    unsigned char *slot = consumer->window.slot;
+    if (slot == consumer->window.end) {
+        return false;
+    }
+    const atomic_u64 *words = (const atomic_u64 *)(void *)slot;
+    const stamp s = load64_acquire(words); /* [acq:stamp] */
+    if (((s ^ consumer->window.expected) & (STAMP_LAP_MASK | STAMP_FLAGS)) != STAMP_ARENA ||
+        !find_record(consumer->ring, load64_relaxed(words + 1), seen, &consumer->held_line)) {
+        return false;
+    }
+    seen->publisher = stamp_publisher(s);
+    consumer->held_size = (uint32_t)seen->size;
+    consumer->holding = true;
+    return true;
+}
+
 /* What the stamp says about message `sequence`: 0 it is there, -EAGAIN not yet, -ESTALE overwritten. */
 static int slot_state(const struct ring *ring, stamp s, uint64_t sequence)
 {
@@ -78,7 +112,7 @@ static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, uint32_t l
     message->line = line;
     if (s & STAMP_ARENA) {
         struct consumer_glimpse seen;
-        if (!consumer_find_record(ring, load64_relaxed(slot + 1), &seen, &message->line)) {
+        if (!find_record(ring, load64_relaxed(slot + 1), &seen, &message->line)) {
             return -EBADMSG;
         }
         message->data = seen.data;
@@ -122,14 +156,21 @@ static int copy_aside(struct consumer *consumer, atomic_u64 *slot, stamp s)
     return err;
 }
 
-/* Where a reader that was overtaken goes on: a quarter of the ring from being overtaken again. */
-static uint64_t resume_at(const struct ring *ring, uint64_t sequence)
+/*
+ * Where a reader that was overtaken at `sequence`, by the message of stamp `s`, goes on: a quarter of the ring
+ * from being overtaken again. False when no publisher can have written that stamp: it is not among the last
+ * messages before the tail, or the tail is damaged itself. (Two rings: a slot may be claimed again and still
+ * show its last message.)
+ */
+static bool resume_at(const struct ring *ring, uint64_t sequence, stamp s, uint64_t *resume)
 {
     position tail;
     const uint64_t end = ring_tail(ring, &tail);
+    const uint32_t behind = position_sequence(tail) - (uint32_t)ring_sequence(ring, s, sequence, sequence);
+    const bool damaged = behind - 1 >= 2 * ring->slot_count && load64_relaxed(ring_slot(ring, sequence)) == s;
     const uint64_t kept = ring->slot_count - ring->slot_count / 4;
-    const uint64_t resume = end - kept;
-    return (int64_t)(resume - sequence) > 0 ? resume : sequence + 1;
+    *resume = (int64_t)(end - kept - sequence) > 0 ? end - kept : sequence + 1;
+    return !damaged;
 }
 
 static void pass_aborted(struct consumer *consumer);
@@ -152,8 +193,8 @@ static int peek_exclusive(struct consumer *consumer)
             err = ring->overwrite ? copy_aside(consumer, slot, s)
                                   : decode(ring, slot, s, consumer->line, &consumer->message);
         }
-        if (err == -ESTALE && ring->overwrite) {
-            const uint64_t resume = resume_at(ring, consumer->sequence);
+        uint64_t resume;
+        if (err == -ESTALE && ring->overwrite && resume_at(ring, consumer->sequence, s, &resume)) {
             count_missed(consumer, resume - consumer->sequence);
             consumer->sequence = resume;
             consumer_publish(consumer);
@@ -184,17 +225,17 @@ static void set_held(struct consumer *consumer, bool busy)
 }
 
 /* The full sequence of the shared cursor and whether its message is there; from the stamp it points at. */
-static int cursor_state(const struct consumer *consumer, position cursor, uint64_t *sequence)
+static int cursor_state(const struct consumer *consumer, position cursor, uint64_t *sequence, stamp *s)
 {
     const struct ring *ring = consumer->ring;
     const uint32_t low = position_sequence(cursor);
-    const stamp s = load64_acquire(ring_slot(ring, low)); /* [acq:stamp] */
-    const uint64_t stamped = ring_sequence(ring, s, low, consumer->sequence);
+    *s = load64_acquire(ring_slot(ring, low)); /* [acq:stamp] */
+    const uint64_t stamped = ring_sequence(ring, *s, low, consumer->sequence);
     /* The slot waits for its message from at most a few laps ago; else the stamp is ahead, however far. */
     const uint32_t behind = low - (uint32_t)stamped;
     const bool waiting = behind <= 4 * ring->slot_count;
     *sequence = waiting ? stamped + behind : stamped - (uint32_t)((uint32_t)stamped - low);
-    return slot_state(ring, s, *sequence);
+    return slot_state(ring, *s, *sequence);
 }
 
 /* How many of up to `batch` messages from `sequence` on are there, and the line behind them. */
@@ -235,18 +276,24 @@ static int take(struct consumer *consumer, unsigned batch)
     for (;;) {
         position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
         uint64_t sequence;
-        const int err = cursor_state(consumer, cursor, &sequence);
+        stamp s;
+        int err = cursor_state(consumer, cursor, &sequence, &s);
         if (err != 0 && load64_acquire(&consumer->group->cursor) != cursor) { /* [acq:cursor] */
             continue;
         }
-        if (err == -EAGAIN || (err == -ESTALE && !ring->overwrite)) {
-            store32_release(&consumer->own->busy, 0); /* [rel:busy] */
-            return err == -EAGAIN ? -EAGAIN : -EBADMSG;
+        uint64_t end = sequence;
+        if (err == -ESTALE && !(ring->overwrite && resume_at(ring, sequence, s, &end))) {
+            err = -EBADMSG;
         }
-        uint32_t line = position_line(cursor);
+        if (err == -EAGAIN || err == -EBADMSG) {
+            store32_release(&consumer->own->busy, 0); /* [rel:busy] */
+            return err;
+        }
         /* Messages that were overwritten are taken too, by one member, who counts them as missed. */
-        const uint64_t end = err == -ESTALE ? resume_at(ring, sequence)
-                                            : sequence + count_ready(consumer, sequence, batch, &line);
+        uint32_t line = position_line(cursor);
+        if (err == 0) {
+            end = sequence + count_ready(consumer, sequence, batch, &line);
+        }
         if (end == sequence) {
             continue; /* the cursor moved on and its slot was used again meanwhile */
         }
@@ -284,8 +331,8 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
             err = ring->overwrite ? copy_aside(consumer, slot, s)
                                   : decode(ring, slot, s, consumer->line, &consumer->message);
         }
-        if (err == -ESTALE && ring->overwrite) {
-            const uint64_t resume = resume_at(ring, consumer->sequence);
+        uint64_t resume;
+        if (err == -ESTALE && ring->overwrite && resume_at(ring, consumer->sequence, s, &resume)) {
             const uint64_t next = resume < consumer->end ? resume : consumer->end;
             count_missed(consumer, next - consumer->sequence);
             release_taken(consumer, next, consumer->line);
@@ -305,7 +352,7 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
 bool consumer_peek_window(struct consumer *consumer)
 {
     struct consumer_glimpse seen;
-    if (!consumer_peek_fast(consumer, &seen)) {
+    if (!consumer_peek_fast(consumer, &seen) && !consumer_peek_record(consumer, &seen)) {
         return false;
     }
     consumer->message = (struct consumer_message){
@@ -403,7 +450,8 @@ bool consumer_ready(const struct consumer *consumer)
     uint64_t sequence = consumer->sequence;
     if (consumer->shared && sequence == consumer->end) {
         const position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
-        return cursor_state(consumer, cursor, &sequence) != -EAGAIN;
+        stamp s;
+        return cursor_state(consumer, cursor, &sequence, &s) != -EAGAIN;
     }
     const stamp s = load64_acquire(ring_slot(ring, sequence)); /* [acq:stamp] */
     return slot_state(ring, s, sequence) != -EAGAIN;

@@ -114,25 +114,9 @@ struct consumer_glimpse {
     uint32_t publisher;
 };
 
-/* Where an arena record lies, bounded; false when it lies outside. `line` becomes the one behind it. */
-static inline bool consumer_find_record(const struct ring *ring, uint64_t record,
-                                        struct consumer_glimpse *seen, uint32_t *line)
-{
-    const uint32_t start = record_line(record);
-    const uint32_t length = record_length(record);
-    const uint32_t lines = lines_of(length);
-    if (unlikely(length > ring->largest || lines > ring->arena_lines - (start & (ring->arena_lines - 1)))) {
-        return false;
-    }
-    seen->data = ring_line(ring, start);
-    seen->size = length;
-    *line = start + lines;
-    return true;
-}
-
 /*
- * The usual case, without a call: a message in the window. It is held then, but `message` is not filled:
- * consumer_peek() does that for who peeks again. False: nothing was done.
+ * The usual case, without a call: an inline message in the window. It is held then, but `message` is not
+ * filled: consumer_peek() does that for who peeks again. False: nothing was done.
  */
 static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer_glimpse *seen)
 {
@@ -141,25 +125,30 @@ static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer
         return false;
     }
     const stamp s = load64_acquire((atomic_u64 *)(void *)slot); /* [acq:stamp] */
-    const stamp difference = (s ^ consumer->window.expected) & (STAMP_LAP_MASK | STAMP_FLAGS);
-    if (likely(difference == 0)) {
-        seen->data = slot + SLOT_HEADER;
-        seen->size = stamp_length(s);
-        consumer->held_line = consumer->line;
-        if (unlikely(seen->size > consumer->inline_max)) {
-            return false;
-        }
-    } else if (difference != STAMP_ARENA ||
-               !consumer_find_record(consumer->ring, load64_relaxed((atomic_u64 *)(void *)slot + 1), seen,
-                                     &consumer->held_line)) {
+    const uint32_t size = stamp_length(s);
+    if (unlikely(((s ^ consumer->window.expected) & (STAMP_LAP_MASK | STAMP_FLAGS)) != 0 ||
+                 size > consumer->inline_max)) {
         return false;
     }
     prefetch_for_reading(slot + consumer->window.prefetch);
+    seen->data = slot + SLOT_HEADER;
+    seen->size = size;
     seen->publisher = stamp_publisher(s);
-    consumer->held_size = (uint32_t)seen->size;
+    consumer->held_line = consumer->line;
+    consumer->held_size = size;
     consumer->holding = true;
     return true;
 }
+
+/* Has something come into the next slot of a window that is not empty? What to spin on: a single load. */
+static inline bool consumer_arrived(const struct consumer *consumer)
+{
+    const stamp s = load64_relaxed((atomic_u64 *)(void *)consumer->window.slot);
+    return ((s ^ consumer->window.expected) & STAMP_MATCH_MASK) == 0;
+}
+
+/* The same for a message in the arena, whose record is bounded first. */
+bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *seen);
 
 /* The matching release, of what either peek found. False: not the usual case, nothing was done. */
 static inline bool consumer_release_fast(struct consumer *consumer)

@@ -150,8 +150,10 @@ void publisher_send_claims(struct publisher_state *state, uint32_t most)
     claim(state, &batch);
     state->named = named && batch.end == state->next;
     publisher_announce(state, batch.end - state->next);
+    worker_linger(worker);
     worker_may_die(worker);
     write_batch(state, &batch);
+    worker_linger(worker);
     if (random_one_in(&worker->random, 2)) {
         finish_singly(state, &batch);
     } else {

@@ -94,6 +94,7 @@ static bool receive_peek(struct subscriber_state *state)
             worker_failed_call(state->worker, "peeking again showed another message;", err);
         }
     }
+    worker_linger(state->worker);
     subscriber_check(state, &message);
     release(state);
     return true;

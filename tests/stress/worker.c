@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEATHS_PER_POINT 4000 /* one of so many points at which a worker may die kills it */
+#define DEATH_POINTS 2000 /* one of so many points at which a worker may die kills it */
+#define LINGERS 50        /* and at one of so many points it dawdles */
 
 void worker_fail(struct worker *worker, const char *format, ...)
 {
@@ -83,8 +84,17 @@ int64_t worker_deadline(struct worker *worker, bool forever)
 void worker_may_die(struct worker *worker)
 {
     if (worker->mortal && atomic_load(&worker->ledger->stop) == 0 &&
-        random_one_in(&worker->random, DEATHS_PER_POINT)) {
+        random_one_in(&worker->random, DEATH_POINTS)) {
         (void)kill(getpid(), SIGKILL);
+    }
+}
+
+void worker_linger(struct worker *worker)
+{
+    if (random_one_in(&worker->random, LINGERS)) {
+        for (uint64_t i = random_below(&worker->random, 20); i > 0; i--) {
+            (void)sched_yield();
+        }
     }
 }
 

@@ -58,6 +58,9 @@ int64_t worker_deadline(struct worker *worker, bool forever);
 /* A mortal worker dies here now and then. */
 void worker_may_die(struct worker *worker);
 
+/* Now and then lets the others go on for a while, with whatever this worker has in its hands. */
+void worker_linger(struct worker *worker);
+
 enum shmbus_wait worker_wait(struct worker *worker);
 
 #endif
