@@ -131,12 +131,16 @@ const struct plan plans[] = {
      .about = "readers join now; nobody else reads",
      MULTI,
      ALL_WAYS,
+     .slots = 1024,
+     .arena = 8192,
      .publishers = 4,
      .groups = {JOINERS(3, SHMBUS_FROM_NOW, 200)}},
     {.name = "join_oldest",
      .about = "readers join at the oldest; nobody else reads",
      MULTI,
      ALL_WAYS,
+     .slots = 1024,
+     .arena = 8192,
      .publishers = 4,
      .groups = {JOINERS(3, SHMBUS_FROM_OLDEST, 200)}},
     {.name = "join_single",
@@ -233,7 +237,7 @@ static void any_group(struct random *random, struct plan_group *group)
     group->kind = (enum plan_kind)random_between(random, GROUP_EXCLUSIVE, GROUP_CHANGING);
     group->members = group->kind == GROUP_EXCLUSIVE ? 1 : (uint32_t)random_between(random, 1, 4);
     group->from = random_one_in(random, 2) ? SHMBUS_FROM_NOW : SHMBUS_FROM_OLDEST;
-    group->stint = (uint32_t)random_between(random, 1, 300);
+    group->stint = (uint32_t)random_between(random, 20, 300);
 }
 
 static void any_plan(struct random *random, struct plan *plan)
@@ -242,7 +246,7 @@ static void any_plan(struct random *random, struct plan *plan)
     plan->overflow = random_one_in(random, 3) ? SHMBUS_OVERWRITE : SHMBUS_BLOCK;
     plan->publishers = (uint32_t)random_between(random, 1, 6);
     if (random_one_in(random, 3) || (plan->producers == SHMBUS_SINGLE && plan->publishers > 1)) {
-        plan->publisher_stint = (uint32_t)random_between(random, 1, 500);
+        plan->publisher_stint = (uint32_t)random_between(random, 20, 500);
     }
     plan->sends = (uint32_t)random_between(random, 1, SEND_ALL);
     plan->receives = (uint32_t)random_between(random, 1, RECEIVE_ALL);
@@ -284,7 +288,7 @@ static void any_shape(struct random *random, struct plan *plan)
 /* Fewer where each message has to wait for its reader, or where much is started and stopped. */
 static uint32_t messages_for(const struct plan *plan)
 {
-    uint32_t all = plan->slots == 1 ? 6000 : plan->slots < 64 ? 20000 : 80000;
+    uint32_t all = plan->slots == 1 ? 6000 : plan->slots < 64 ? 20000 : 60000;
     if (plan_kills(plan) && all > 40000) {
         all = 40000;
     }

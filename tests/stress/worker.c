@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define DEATH_POINTS 2000 /* one of so many points at which a worker may die kills it */
-#define LINGERS 50        /* and at one of so many points it dawdles */
+#define LINGERS 100       /* and at one of so many points it dawdles */
 
 void worker_fail(struct worker *worker, const char *format, ...)
 {
@@ -92,7 +92,7 @@ void worker_may_die(struct worker *worker)
 void worker_linger(struct worker *worker)
 {
     if (random_one_in(&worker->random, LINGERS)) {
-        for (uint64_t i = random_below(&worker->random, 20); i > 0; i--) {
+        for (uint64_t i = random_below(&worker->random, 100); i > 0; i--) {
             (void)sched_yield();
         }
     }

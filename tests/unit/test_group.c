@@ -287,6 +287,75 @@ UNIT(group, shared_gets_each_message_once)
     }
 }
 
+static int stop_at_once(void *context, const shmbus_message *message)
+{
+    (void)context;
+    (void)message;
+    return 1;
+}
+
+/* What it had taken and not released goes to the others, marked; here one peeked message, or a poll's batch. */
+UNIT(group, shared_hands_over_what_a_leaver_held)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        shmbus_bus *bus = unit_open();
+        shmbus_channel_options options = block;
+        options.overflow = i / 2 ? SHMBUS_OVERWRITE : SHMBUS_BLOCK;
+        (void)fill(bus, &options, 20);
+        shmbus_subscriber *leaver = unit_worker(bus, "g"), *other = unit_worker(bus, "g");
+        shmbus_message message;
+        const bool batch = i % 2;
+        check_eq(batch ? shmbus_poll(leaver, 9, SHMBUS_NOWAIT, stop_at_once, NULL)
+                       : shmbus_peek(leaver, &message, SHMBUS_NOWAIT),
+                 batch);
+        unit_check_ledger();
+        check_eq(shmbus_subscriber_close(leaver), 0);
+        unit_check_ledger();
+        bool seen[20] = {batch}; /* the one that the callback saw is done */
+        for (unsigned left = batch ? 19 : 20; left > 0; left--) {
+            check_eq(shmbus_next(other, &message, shmbus_deadline(INT64_C(30000000000))), 0);
+            check(!seen[message.sequence]);
+            seen[message.sequence] = true;
+            unit_check_content(message.data, message.size, message.sequence);
+            check_eq(message.flags, message.sequence < (batch ? 9 : 1) ? SHMBUS_REDELIVERED : 0);
+        }
+        check_eq(shmbus_release(other), 0);
+        check_empty(other);
+        check_eq(unit_group_info("g").messages, 20);
+        check_eq(unit_group_info("g").redelivered, batch ? 8 : 1);
+        unit_check_ledger();
+        check_eq(shmbus_close(bus), 0);
+        check_eq(shmbus_remove(unit_bus), 0);
+    }
+}
+
+/* Nobody is left: what a durable group's last member held waits for the next. */
+UNIT(group, durable_keeps_what_a_leaver_held)
+{
+    for (int shared = 0; shared <= 1; shared++) {
+        shmbus_bus *bus = unit_open();
+        (void)fill(bus, &block, 0);
+        const shmbus_subscriber_options durable = {.group = "g", .shared = shared, .durable = 1};
+        shmbus_subscriber *subscriber = NULL;
+        shmbus_message message;
+        check_eq(join(bus, durable, &subscriber), 0);
+        check_eq(unit_send(unit_publisher(bus, NULL), 20, 0, SHMBUS_NOWAIT), 0);
+        for (unsigned i = 0; i < 3; i++) {
+            check_eq(shmbus_peek(subscriber, &message, SHMBUS_NOWAIT), 0);
+            check_eq(message.sequence, 0);
+            check_eq(unit_group_info("g").pending, 1);
+            check_eq(shmbus_subscriber_close(subscriber), 0);
+            check_eq(join(bus, durable, &subscriber), 0);
+        }
+        unit_receive(subscriber, 0, 20, 0);
+        check_empty(subscriber);
+        check_eq(unit_group_info("g").messages, 1);
+        unit_check_ledger();
+        check_eq(shmbus_close(bus), 0);
+        check_eq(shmbus_remove(unit_bus), 0);
+    }
+}
+
 UNIT(group, durable_keeps_what_is_not_read)
 {
     for (int shared = 0; shared <= 1; shared++) {

@@ -206,7 +206,7 @@ UNIT(subscriber, poll_stops_early)
         struct polled polled = {.pair = &pair, .stop_at = 4};
         send_many(&pair, 0, 20, 60);
         check_eq(shmbus_poll(pair.subscriber, 20, SHMBUS_NOWAIT, collect, &polled), 5);
-        unit_receive(pair.subscriber, 5, 60, 5); /* what follows is still there, the rest was given back */
+        unit_receive(pair.subscriber, 5, 60, 5); /* what follows is still there */
         polled.next = 6;
         (void)peek(&pair);
         check_eq(shmbus_poll(pair.subscriber, 20, SHMBUS_NOWAIT, collect, &polled), 14);
