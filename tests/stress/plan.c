@@ -128,13 +128,13 @@ const struct plan plans[] = {
 
     /* joining and leaving */
     {.name = "join_now",
-     .about = "readers join now; nobody else reads",
+     .about = "one reader joins now, leaves, and joins again; nobody else reads",
      MULTI,
      ALL_WAYS,
      .slots = 1024,
      .arena = 8192,
      .publishers = 4,
-     .groups = {JOINERS(3, SHMBUS_FROM_NOW, 200)}},
+     .groups = {JOINERS(1, SHMBUS_FROM_NOW, 60)}},
     {.name = "join_oldest",
      .about = "readers join at the oldest; nobody else reads",
      MULTI,
