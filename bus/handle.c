@@ -122,6 +122,7 @@ static void free_handle(struct rcu_head *head)
 
 void handle_free(struct handle *handle)
 {
+    HANDLE_SECTION_ENDS(); /* this thread's use of it too */
     urcu_bp_call_rcu(&handle->rcu, free_handle);
 }
 

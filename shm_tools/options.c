@@ -124,7 +124,9 @@ static int store_choice(const struct command *command, const struct option_spec 
             return OPTIONS_READY;
         }
         word = strchr(word, '|');
-        word += word ? 1 : 0;
+        if (word) {
+            word++;
+        }
     }
     return fail_usage(command->name, "--%s: \"%s\" is none of %s", spec->name, text, spec->argument);
 }

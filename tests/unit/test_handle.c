@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handles that are NULL, closed, foreign, garbage, inherited by a fork, or used while others close them. */
 #define _GNU_SOURCE
-#include "unit.h"
+#include "unit_map.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -453,9 +453,15 @@ UNIT(handle, is_closed_while_others_sleep_on_it)
         check_eq(pthread_create(&sender, NULL, send_once, &shared), 0);
         check_eq(pthread_create(&receiver, NULL, receive_once, &shared), 0);
         check_soon(unit_publisher_info(0).stats.sleeps > 0 && unit_member_info(1).stats.sleeps > 0);
+        const struct ring ring = unit_ring(unit_map());
+        const uint32_t events =
+            load32_acquire(&ring.shared->data.event) + load32_acquire(&ring.shared->space.event);
         check_eq(close_what(&shared), 0);
         shared.what = 1;
         check_eq(close_what(&shared), round % 3 == 2 ? -EBADF : 0);
+        /* Woken, not left to the end of their sleep. */
+        check(load32_acquire(&ring.shared->data.event) + load32_acquire(&ring.shared->space.event) - events >=
+              2);
         void *sent, *received;
         check_eq(pthread_join(sender, &sent), 0);
         check_eq(pthread_join(receiver, &received), 0);
