@@ -12,12 +12,14 @@ static void room_behind(const struct ring *ring, position tail, position held, s
 {
     const int32_t lag = (int32_t)(position_sequence(tail) - position_sequence(held));
     const uint32_t behind = position_line(tail) - position_line(held);
-    room->bounded |= behind > room->used_most;
     if (lag <= 0) {
         return; /* it holds nothing that was claimed before this tail: neither slots nor lines */
     }
     const uint32_t slots = (uint32_t)lag;
-    const uint32_t lines = behind < room->used_most ? behind : room->used_most;
+    /* Who stands at or behind the base holds no line from before it; a late joiner that stands before it may. */
+    const bool past = room->based && (int32_t)(position_sequence(held) - position_sequence(room->base)) >= 0;
+    const uint32_t since = position_line(tail) - position_line(room->base);
+    const uint32_t lines = past && since < behind ? since : behind;
     const uint32_t free_slots = slots < ring->slot_count ? ring->slot_count - slots : 0;
     const uint32_t free_lines = lines < ring->arena_lines ? ring->arena_lines - lines : 0;
     room->slots = free_slots < room->slots ? free_slots : room->slots;
@@ -110,9 +112,12 @@ static void room_of_publishers(const struct ring *ring, uint64_t sequence, posit
 }
 
 struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
-                               bool exact, uint32_t used_most)
+                               bool exact, const position *base)
 {
-    struct cursor_room room = {.slots = ring->slot_count, .lines = ring->arena_lines, .used_most = used_most};
+    struct cursor_room room = {.slots = ring->slot_count,
+                               .lines = ring->arena_lines,
+                               .base = base ? *base : 0,
+                               .based = base != NULL};
     if (!ring->overwrite) {
         room_of_groups(ring, tail, exact, &room);
     }
@@ -132,7 +137,8 @@ uint64_t cursor_sequence(const struct ring *ring, position p)
 /* How far past `tail` publishers may go without another look at the groups. */
 static void granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines)
 {
-    const uint32_t most = ring->grant_slots > SHMBUS_CLAIM_MAX ? ring->grant_slots : SHMBUS_CLAIM_MAX;
+    const uint32_t batch = SHMBUS_CLAIM_MAX < ring->slot_count ? SHMBUS_CLAIM_MAX : ring->slot_count;
+    const uint32_t most = ring->grant_slots > batch ? ring->grant_slots : batch;
     *slots = 0;
     *lines = 0;
     for (uint32_t i = 0, n = used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
@@ -141,9 +147,9 @@ static void granted(const struct ring *ring, position tail, uint32_t *slots, uin
         }
         const position limit = load64_acquire(&ring->publishers[i].limit); /* [acq:limit] */
         const int32_t ahead = (int32_t)(position_sequence(limit) - position_sequence(tail));
-        /* Further ahead than any grant: idle for half of the circle, it must look before it claims. */
-        if (ahead > 0 && (uint32_t)ahead <= most) {
-            const uint32_t s = (uint32_t)ahead < ring->slot_count ? (uint32_t)ahead : ring->slot_count;
+        if (ahead > 0) {
+            /* It may have looked again since the tail was read: what it was granted unseen is one grant at most. */
+            const uint32_t s = (uint32_t)ahead < most ? (uint32_t)ahead : most;
             const int32_t l = (int32_t)(position_line(limit) - position_line(tail));
             *slots = s > *slots ? s : *slots;
             *lines = l > 0 && (uint32_t)l > *lines ? (uint32_t)l : *lines;
@@ -169,7 +175,8 @@ static position oldest_intact(const struct ring *ring, uint64_t sequence, positi
         const atomic_u64 *slot = ring_slot(ring, s);
         const stamp found = load64_acquire(slot); /* [acq:stamp] */
         if (stamp_laps_ahead(found, ring_lap(ring, s)) != 0 || (found & STAMP_WRITING)) {
-            line = safe_line; /* still being written: its line is unknown, but at or behind this one */
+            /* Still being written, its line unknown: no open claim lies more than an arena behind the tail. */
+            line = position_line(tail) - ring->arena_lines;
             break;
         }
         if (found & STAMP_ARENA) {

@@ -24,14 +24,15 @@
 #include "ring.h"
 
 /*
- * What may be claimed from a tail on. `used_most` bounds the lines that a group can hold behind the tail: who
- * has read no arena record since the arena was empty still shows its old line. UINT32_MAX: no such bound.
+ * What may be claimed from a tail on. Where the arena was empty once and started again, `base` is the position
+ * from then: groups at or behind its sequence hold no line before its line, though they may still show one
+ * (they have read no arena record since). Late joiners may stand before it, and do hold older lines.
  */
 struct cursor_room {
     uint32_t slots;
     uint32_t lines;
-    uint32_t used_most;
-    bool bounded; /* by `used_most`: some group does show an older line */
+    position base;
+    bool based;
 };
 
 /*
@@ -40,7 +41,7 @@ struct cursor_room {
  * members have released and not yet published as well: a cache miss for each of them.
  */
 struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
-                               bool exact, uint32_t used_most);
+                               bool exact, const position *base);
 
 /*
  * Makes `group` active with GROUP_* `flags`, at the tail or at the oldest message that is certain to stay.

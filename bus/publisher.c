@@ -44,7 +44,13 @@ int publisher_open(struct publisher *publisher, struct channel *channel, enum sh
         return taken_error(channel);
     }
     struct shm_publisher *entry = &ring->publishers[index];
-    memset((void *)&entry->intent, 0, sizeof *entry - offsetof(struct shm_publisher, intent));
+    store64_relaxed(&entry->batch, 0);
+    store64_relaxed(&entry->messages, 0);
+    store64_relaxed(&entry->bytes, 0);
+    store64_relaxed(&entry->aborted, 0);
+    store64_relaxed(&entry->blocked, 0);
+    store64_relaxed(&entry->sleeps, 0);
+    store64_relaxed(&entry->wakes, 0);
     /* The limit and the count of entries before the owner: who sees the owner sees the rest. */
     producer_init(&publisher->producer, ring, (uint32_t)index, channel->segment->self.registered);
     if (load32_relaxed(&ring->shared->publishers_used) <= (uint32_t)index) {

@@ -239,8 +239,7 @@ static int cursor_state(const struct consumer *consumer, position cursor, uint64
 }
 
 /* How many of up to `batch` messages from `sequence` on are there, and the line behind them. */
-static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, unsigned batch,
-                            uint32_t *line)
+static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, unsigned batch)
 {
     const struct ring *ring = consumer->ring;
     unsigned ready = 0;
@@ -250,12 +249,19 @@ static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, 
         if (slot_state(ring, s, sequence + ready) != 0) {
             break;
         }
-        if (s & STAMP_ARENA) {
-            const uint64_t record = load64_relaxed(slot + 1);
-            *line = record_line(record) + lines_of(record_length(record));
-        }
     }
     return ready;
+}
+
+/*
+ * A line at or before that of the cursor's message. Records are not looked into before they are taken, so the
+ * cursor's line lags behind: by what its members have taken and not yet read, and what they know advances it.
+ */
+static uint32_t known_line(const struct consumer *consumer, position cursor, uint64_t sequence)
+{
+    const uint32_t line = position_line(cursor);
+    const bool recent = sequence - consumer->sequence <= consumer->ring->slot_count;
+    return recent && line_reached(consumer->line, line) ? consumer->line : line;
 }
 
 /* Says in the own line which messages are about to be taken. */
@@ -290,17 +296,17 @@ static int take(struct consumer *consumer, unsigned batch)
             return err;
         }
         /* Messages that were overwritten are taken too, by one member, who counts them as missed. */
-        uint32_t line = position_line(cursor);
+        const uint32_t line = known_line(consumer, cursor, sequence);
         if (err == 0) {
-            end = sequence + count_ready(consumer, sequence, batch, &line);
+            end = sequence + count_ready(consumer, sequence, batch);
         }
         if (end == sequence) {
             continue; /* the cursor moved on and its slot was used again meanwhile */
         }
-        announce(consumer, cursor, end);
+        announce(consumer, position_make(sequence, line), end);
         if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
             consumer->sequence = sequence;
-            consumer->line = position_line(cursor);
+            consumer->line = line;
             consumer->end = end;
             return 0;
         }

@@ -131,11 +131,10 @@ static struct cursor_room look(struct producer *producer, uint64_t sequence, uin
     const position limit = position_make(sequence + slots, line + lines);
     store64_release(&producer->own->limit, limit); /* [rel:limit] */
     fence_seq_cst();                               /* [fence:join] with cursor_join() */
-    const uint32_t used_most = producer->rebased ? line - producer->base : UINT32_MAX;
-    const struct cursor_room room =
-        cursor_room(ring, sequence, position_make(sequence, line), producer->id, want->exact, used_most);
+    producer->rebased = producer->rebased && line - position_line(producer->base) < ring->arena_lines;
+    const struct cursor_room room = cursor_room(ring, sequence, position_make(sequence, line), producer->id,
+                                                want->exact, producer->rebased ? &producer->base : NULL);
     producer->arena_empty = room.lines == ring->arena_lines;
-    producer->rebased = room.bounded; /* once all groups have read past the base it means nothing */
     producer->limit = sequence + (room.slots < slots ? room.slots : slots);
     producer->limit_line = line + (room.lines < lines ? room.lines : lines);
     store64_release(&producer->own->limit,
@@ -172,7 +171,7 @@ static bool refresh_single(struct producer *producer, const struct producer_want
         return true;
     }
     producer->line += ring->arena_lines - offset;
-    producer->base = producer->line;
+    producer->base = position_make(producer->sequence, producer->line);
     producer->rebased = true;
     return refresh(producer, producer->sequence, producer->line, want);
 }

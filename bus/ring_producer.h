@@ -57,7 +57,7 @@ struct producer {
     uint64_t limit;      /* may claim below this sequence */
     uint32_t line;       /* single: next arena line */
     uint32_t limit_line; /* may use lines up to this one */
-    uint32_t base;       /* single: arena lines before this one are free, if `rebased` */
+    position base;       /* single: arena lines before this one are free, if `rebased` */
     uint32_t id;         /* index in the channel's table: the stamp's publisher */
     uint32_t claimed;    /* messages of the open batch */
     uint64_t open;       /* a bit for each that is neither committed nor aborted */

@@ -130,7 +130,17 @@ static uint64_t enter_group(struct channel *channel, uint32_t index)
 static void take_member(struct channel *channel, uint32_t index)
 {
     struct shm_member *member = &channel->ring.members[index];
-    memset((void *)&member->busy, 0, sizeof *member - offsetof(struct shm_member, busy));
+    /* Word by word: others look at entries that are free, too. */
+    store32_relaxed(&member->busy, 0);
+    store64_relaxed(&member->held, 0);
+    store32_relaxed(&member->held_end, 0);
+    store32_relaxed(&member->attempts, 0);
+    store64_relaxed(&member->messages, 0);
+    store64_relaxed(&member->bytes, 0);
+    store64_relaxed(&member->missed, 0);
+    store64_relaxed(&member->aborted, 0);
+    store64_relaxed(&member->redelivered, 0);
+    store64_relaxed(&member->sleeps, 0);
     store32_relaxed(&member->group, GROUP_NOT_JOINED);
     used_up_to(&channel->ring.shared->members_used, index);
     store64_release(&member->owner, channel->segment->self.owner); /* [rel:owner] */

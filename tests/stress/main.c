@@ -50,9 +50,10 @@ static void catch_signals(void)
 {
     const struct sigaction action = {.sa_handler = ended};
     sigset_t child;
-    (void)sigaction(SIGALRM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+        (void)sigaction(signals[i], &action, NULL);
+    }
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, NULL);

@@ -224,6 +224,7 @@ void publisher_work(struct worker *worker)
     close_publisher(&state, false);
     worker_close(worker);
     free(state.buffer);
-    atomic_store(&own->done, 1);
-    atomic_fetch_add(&worker->ledger->done, 1);
+    if (atomic_exchange(&own->done, 1) == 0) { /* or it was killed after saying so */
+        atomic_fetch_add(&worker->ledger->done, 1);
+    }
 }

@@ -57,9 +57,10 @@ static void become_worker(struct place *place)
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGALRM, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGTERM, SIG_DFL);
+    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+        (void)signal(signals[i], SIG_DFL);
+    }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)alarm(WORKER_SECONDS);
     place->worker.random =
