@@ -17,7 +17,8 @@
  *              (shmbus_next() has released the message before).
  *   handles    opaque; never dereferenced. NULL, closed and foreign handles give -EBADF, never a crash.
  *   threads    any thread may open, use and close handles at the same time as any other. One publisher or
- *              subscriber handle is *used* by one thread at a time; any thread may close it meanwhile.
+ *              subscriber handle is *used* by one thread at a time; any thread may close it meanwhile. What
+ *              was claimed or peeked through it must not be touched after that.
  *   deadlines  absolute CLOCK_MONOTONIC nanoseconds; see shmbus_deadline(). SHMBUS_NOWAIT tries once
  *              (-EAGAIN), SHMBUS_FOREVER waits. A deadline that passes gives -ETIMEDOUT.
  *   fork       a forked child has no attachment: inherited handles give -EBADF. Open again.
@@ -323,6 +324,8 @@ typedef int (*shmbus_on_message)(void *context, const shmbus_message *message);
 /*
  * Waits until `deadline` for one message, then hands over all that are there, up to `max`. Returns how
  * many. The callback may call anything, but this subscriber's other receiving functions (-EBUSY).
+ * In a shared group up to 64 messages are taken at once; what a stopped poll leaves stays with this member,
+ * for its next call, or for the others when it leaves.
  */
 int shmbus_poll(shmbus_subscriber *subscriber, unsigned max, int64_t deadline, shmbus_on_message on_message,
                 void *context);
