@@ -6,11 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_signal;
+/* Atomic, not sig_atomic_t: the handler may run in a thread of liburcu's. */
+static int stop_signal;
 
 static void on_stop(int number)
 {
-    stop_signal = number;
+    __atomic_store_n(&stop_signal, number, __ATOMIC_RELAXED);
     alarm(1);
 }
 
@@ -34,7 +35,7 @@ void signals_install(void)
 
 int signals_stop(void)
 {
-    return stop_signal;
+    return __atomic_load_n(&stop_signal, __ATOMIC_RELAXED);
 }
 
 void signals_nap(unsigned milliseconds)
