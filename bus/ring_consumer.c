@@ -238,7 +238,7 @@ static int cursor_state(const struct consumer *consumer, position cursor, uint64
     return slot_state(ring, *s, *sequence);
 }
 
-/* How many of up to `batch` messages from `sequence` on are there, and the line behind them. */
+/* How many of up to `batch` messages from `sequence` on are there. */
 static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, unsigned batch)
 {
     const struct ring *ring = consumer->ring;

@@ -156,8 +156,9 @@ static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
 
 /*
  * A single producer whose arena is empty starts again at its beginning, so that large buffers stay in the
- * cache; for small messages the history that late joiners can have is worth more. The lines it skips are nobody's, but readers show the line of the last record they have read until
- * they read the next one: `base` says that all before it is free.
+ * cache; for small messages the history that late joiners can have is worth more. The lines it skips are
+ * nobody's, but readers show the line of the last record they have read until they read the next one: `base`
+ * says that those who stand at or behind it hold nothing from before it.
  */
 static bool refresh_single(struct producer *producer, const struct producer_want *want)
 {

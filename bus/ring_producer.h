@@ -34,8 +34,8 @@ struct producer_claim {
 };
 
 /*
- * A run of slots ahead that an inline message may be sent into without another look at anything: within one
- * lap, and within the limit. Only on single-publisher blocking channels; else, and while claims are open, it
+ * A run of slots ahead that messages may be sent into without another look at the groups: within one lap, and
+ * within the limit. Only on single-publisher blocking channels; else, and while claims are open, it
  * is empty.
  */
 struct producer_window {
