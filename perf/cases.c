@@ -127,7 +127,8 @@ static struct bench_case case_fan_in(unsigned senders)
                   .senders = senders,
                   .readers = 1,
                   .seconds = SECONDS_SHARED,
-                  .limit = 2},
+                  .limit = 2,
+                  .crowded = PLACE_APART},
         .title = "many senders, one reader",
     };
     snprintf(item.name, sizeof item.name, "fanin/%ux64", senders);
@@ -148,7 +149,8 @@ static struct bench_case case_broadcast(unsigned readers)
                   .senders = 1,
                   .readers = readers,
                   .seconds = SECONDS_SHARED,
-                  .limit = 10},
+                  .limit = 10,
+                  .crowded = PLACE_TURNS},
         .title = "one sender, a group per reader",
     };
     snprintf(item.name, sizeof item.name, "broadcast/%ux64", readers);
@@ -186,7 +188,8 @@ unsigned cases_list(struct bench_case cases[CASES_MAX], double shorter, enum pla
     cases[count++] = case_broadcast(4);
     for (unsigned i = 0; i < count; i++) {
         cases[i].shape.seconds /= shorter;
-        cases[i].shape.crowded = crowded;
+        if (crowded != PLACE_EACH)
+            cases[i].shape.crowded = crowded;
     }
     return count;
 }

@@ -24,7 +24,7 @@ struct bench_case {
 
 /*
  * Fills `cases` and returns how many. `shorter` divides how long each is measured; `crowded` places those
- * that have more processes than CPUs.
+ * that have more processes than CPUs; PLACE_EACH leaves it to each case.
  */
 unsigned cases_list(struct bench_case cases[CASES_MAX], double shorter, enum placement crowded);
 

@@ -52,7 +52,8 @@ void options_parse(struct options *options, int count, char **arguments)
          "PATTERN"},
         {"only", 'o', POPT_ARG_STRING, &only, 0, "only floors and contestants that match PATTERN", "PATTERN"},
         {"cpus", 0, POPT_ARG_STRING, &cpus, 0, "CPUs to run on [the first two of different cores]", "0,1"},
-        {"crowded", 0, POPT_ARG_STRING, &crowded, 0, "processes on fewer CPUs [turns]", "free|turns|apart"},
+        {"crowded", 0, POPT_ARG_STRING, &crowded, 0, "processes on fewer CPUs [as the case says]",
+         "free|turns|apart"},
         {"json", 'j', POPT_ARG_STRING, &json, 0,
          "also write all figures to FILE; - for stdout, without tables", "FILE"},
         {"list", 'l', POPT_ARG_NONE, &list, 0, "list the cases and their contestants", NULL},
@@ -71,7 +72,7 @@ void options_parse(struct options *options, int count, char **arguments)
         rounds = quick != 0 ? ROUNDS_QUICK : ROUNDS_DEFAULT;
     *options = (struct options){
         .rounds = (unsigned)rounds,
-        .crowded = PLACE_TURNS,
+        .crowded = PLACE_EACH,
         .quick = quick != 0,
         .list = list != 0,
         .pattern = pattern,

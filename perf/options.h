@@ -18,7 +18,7 @@ struct options {
     const char *only;    /* pattern of contestant names; NULL: all */
     const char *json;    /* path, "-" or NULL */
     const char *cpus;
-    enum placement crowded;
+    enum placement crowded; /* PLACE_EACH: not asked for */
 };
 
 /* Ends the program after --help and after a mistake. */

@@ -56,6 +56,8 @@ static const struct target targets[] = {
     {"8 senders to 1, 64 B, x ck_ring mpmc", "fanin/8x64", SHARED, "ck_ring mpmc", FIGURE_RATE, 2},
     {"1 to 4 groups, 64 B, x broadcast ring", "broadcast/4x64", BROADCAST, "broadcast ring", FIGURE_RATE,
      0.7},
+    {"1 to 4 groups, batches, 64 B, x broadcast ring", "broadcast/4x64", BROADCAST_BATCHED, "broadcast ring",
+     FIGURE_RATE, 0.7},
     {"1 to 4 groups, 64 B, msgs/s", "broadcast/4x64", BROADCAST, NULL, FIGURE_RATE, 25e6},
     {"1 to 4 groups, batches, 64 B, msgs/s", "broadcast/4x64", BROADCAST_BATCHED, NULL, FIGURE_RATE, 25e6},
 };
