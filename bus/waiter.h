@@ -27,6 +27,7 @@
 #define WAITER_SPINS_TIGHT 1024u      /* looks without a pause: the reply that is on its way */
 #define WAITER_SPIN_NS INT64_C(50000) /* then with pauses, about what a wake-up costs */
 #define WAITER_LOOKS_PER_CLOCK 64u    /* looks between two glances at the clock */
+#define WAITER_LOOKS_CROWDED 4u       /* the same where others wait for this CPU */
 
 /* Clears the flag and wakes all. Returns true: somebody may have slept. */
 bool waiter_wake(struct shm_wait *wait) __attribute__((cold));
