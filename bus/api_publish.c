@@ -234,23 +234,23 @@ static __attribute__((noinline)) int send_entered(struct handle *handle, const v
 
 int shmbus_send(shmbus_publisher *key, const void *data, size_t size, int64_t deadline)
 {
-    struct handle *handle;
-    if (unlikely(!handle_enter_cached(key, HANDLE_PUBLISHER, &handle))) {
+    struct handle_section section;
+    if (unlikely(!handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
         return send_slow(key, data, size, deadline);
     }
-    struct publisher *publisher = &from_handle(handle)->publisher;
+    struct publisher *publisher = &from_handle(section.handle)->publisher;
     bool wake_readers;
     if (unlikely(!publisher_send_fast(publisher, data, size, &wake_readers))) {
-        return send_entered(handle, data, size, deadline);
+        return send_entered(section.handle, data, size, deadline);
     }
     if (unlikely(wake_readers)) {
         return notify_and_leave(publisher);
     }
-    handle_leave_cached();
+    handle_leave_cached(section);
     return 0;
 }
 
-/* Sends as many as one claim takes; how many, or an error. */
+/* Sends as many of up to `count` as one claim takes; how many, or an error. */
 static int send_some(struct call *call, const struct iovec *messages, unsigned count, int64_t deadline)
 {
     struct producer *producer = &call->owner->publisher.producer;
@@ -285,21 +285,26 @@ static int send_batch(struct call *call, const struct iovec *messages, unsigned 
         return channel_removed_error(publisher->channel);
     }
     unsigned sent = 0;
-    while (sent < count) {
-        if (messages[sent].iov_base &&
-            producer_send_fast(producer, messages[sent].iov_base, messages[sent].iov_len)) {
+    for (;;) {
+        sent += producer_send_run(producer, messages + sent, count - sent);
+        if (sent == count) {
+            publisher_notify(publisher);
+            return (int)sent;
+        }
+        const struct iovec *next = &messages[sent];
+        if (next->iov_base && producer_send_arena(producer, next->iov_base, next->iov_len)) {
             sent++;
             continue;
         }
-        const int some = send_some(call, messages + sent, count - sent, deadline);
+        /* Where there is a window one message opens it again. */
+        const unsigned rest = producer->may_send_fast ? 1 : count - sent;
+        const int some = send_some(call, next, rest, deadline);
         if (some <= 0) {
             publisher_notify(publisher);
             return sent > 0 ? (int)sent : some;
         }
         sent += (unsigned)some;
     }
-    publisher_notify(publisher);
-    return (int)sent;
 }
 
 int shmbus_send_batch(shmbus_publisher *key, const struct iovec *messages, unsigned count, int64_t deadline)
@@ -347,16 +352,16 @@ int shmbus_claim_batch(shmbus_publisher *key, shmbus_claim_t *claims, unsigned c
 
 int shmbus_claim(shmbus_publisher *key, shmbus_claim_t *claim, int64_t deadline)
 {
-    struct handle *handle;
-    if (likely(claim && handle_enter_cached(key, HANDLE_PUBLISHER, &handle))) {
-        struct producer *producer = &from_handle(handle)->publisher.producer;
-        const bool claimed =
-            !publisher_removed(&from_handle(handle)->publisher) && producer_claim_one(producer, claim->size);
+    struct handle_section section;
+    if (likely(claim && handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
+        struct publisher *publisher = &from_handle(section.handle)->publisher;
+        struct producer *producer = &publisher->producer;
+        const bool claimed = !publisher_removed(publisher) && producer_claim_one(producer, claim->size);
         if (likely(claimed)) {
             claim->data = producer_payload(producer, 0);
             claim->sequence = producer->first;
         }
-        handle_leave_cached();
+        handle_leave_cached(section);
         if (likely(claimed)) {
             return 0;
         }
@@ -407,19 +412,19 @@ static int finish_claims(shmbus_publisher *key, const shmbus_claim_t *claims, un
 
 int shmbus_commit(shmbus_publisher *key, const shmbus_claim_t *claim)
 {
-    struct handle *handle;
-    if (unlikely(!claim || !handle_enter_cached(key, HANDLE_PUBLISHER, &handle))) {
+    struct handle_section section;
+    if (unlikely(!claim || !handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
         return finish_claims(key, claim, 1, 0);
     }
-    struct publisher *publisher = &from_handle(handle)->publisher;
+    struct publisher *publisher = &from_handle(section.handle)->publisher;
     if (unlikely(!producer_commit_one(&publisher->producer, claim->sequence, claim->size))) {
-        handle_leave_cached();
+        handle_leave_cached(section);
         return finish_claims(key, claim, 1, 0);
     }
     if (unlikely(waiter_wanted(publisher->data))) {
         return notify_and_leave(publisher);
     }
-    handle_leave_cached();
+    handle_leave_cached(section);
     return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "api_subscriber.h"
 #include "error.h"
+#include "os_clock.h"
 
 #include <string.h>
 
@@ -48,34 +49,44 @@ static void release(struct subscriber *subscriber)
 
 /*
  * A reader that has caught up with a stream takes the line away from the publisher who is writing it, again and
- * again, and slows both down: behind a burst of so many messages it waits a moment for the next burst.
+ * again, and slows both down: behind a burst of so many messages it waits a moment, for the next burst.
  */
 #define BURST 16u
-#define BURST_PAUSES 8u
+#define BURST_PAUSE_NS 400
+
+static void pause_behind_burst(struct consumer *consumer)
+{
+    if (consumer->burst < BURST) {
+        return;
+    }
+    consumer->burst = 0;
+    const int64_t end = os_clock_monotonic() + BURST_PAUSE_NS;
+    while (os_clock_monotonic() < end) {
+        cpu_relax();
+    }
+}
 
 /* Should a call that found nothing look some more before it pins its handle? */
-static bool may_spin_in_section(const struct subscriber *subscriber)
+static bool may_spin_in_section(struct subscriber *subscriber)
 {
-    const struct consumer *consumer = &subscriber->consumer;
     if (subscriber->strategy == SHMBUS_WAIT_BLOCK || subscriber->waits.crowded) {
         return false;
     }
-    for (unsigned i = 0; consumer->burst >= BURST && i < BURST_PAUSES; i++) {
-        cpu_relax();
-    }
+    pause_behind_burst(&subscriber->consumer);
     return true;
 }
 
-/* The answer to what we just sent is a cache-line transfer away: wait for it here, a microsecond or two. */
+/* The answer to what we just sent is a cache-line transfer away: waits for it a microsecond or two. */
 static bool spin_in_section(struct subscriber *subscriber)
 {
     struct consumer *consumer = &subscriber->consumer;
     if (!may_spin_in_section(subscriber)) {
         return false;
     }
+    const bool in_window = consumer->window.slot != consumer->window.end;
     for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
-        if (consumer_ready(consumer)) {
-            return consumer_peek_window(consumer);
+        if (in_window ? consumer_arrived(consumer) : consumer_ready(consumer)) {
+            return true;
         }
     }
     return false;
@@ -96,7 +107,7 @@ static int peek_until(struct subscriber_handle *owner, int64_t deadline)
         subscriber_give_up(subscriber);
         return err;
     }
-    if (spin_in_section(subscriber)) {
+    if (spin_in_section(subscriber) && subscriber_try_peek(subscriber, 1) == 0) {
         return 0;
     }
     err = handle_pin(&owner->child.handle);
@@ -138,18 +149,18 @@ static __attribute__((noinline)) int peek_slow(shmbus_subscriber *key, shmbus_me
     return err;
 }
 
-/* The consumer of `key` inside a section, if it is in the thread's cache and no other call is using it. */
-static inline bool enter_cached(shmbus_subscriber *key, struct consumer **consumer)
+/* Enters with the consumer of `key`, if it is in the thread's cache and no other call is using it. */
+static inline bool enter_cached(shmbus_subscriber *key, struct handle_section *section,
+                                struct consumer **consumer)
 {
-    struct handle *handle;
-    if (unlikely(!handle_enter_cached(key, HANDLE_SUBSCRIBER, &handle))) {
+    if (unlikely(!handle_enter_cached(key, HANDLE_SUBSCRIBER, section))) {
         return false;
     }
-    if (unlikely(handle_is_pinned(handle))) {
-        handle_leave_cached();
+    if (unlikely(handle_is_pinned(section->handle))) {
+        handle_leave_cached(*section);
         return false;
     }
-    *consumer = &subscriber_from_handle(handle)->subscriber.consumer;
+    *consumer = &subscriber_from_handle(section->handle)->subscriber.consumer;
     return true;
 }
 
@@ -167,67 +178,60 @@ static inline void show_fast(const struct consumer *consumer, const struct consu
 
 int shmbus_peek(shmbus_subscriber *key, shmbus_message *message, int64_t deadline)
 {
+    struct handle_section section;
     struct consumer *consumer;
     struct consumer_glimpse seen;
-    if (likely(message && enter_cached(key, &consumer))) {
+    if (likely(message && enter_cached(key, &section, &consumer))) {
         if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen))) {
             show_fast(consumer, &seen, message);
-            handle_leave_cached();
+            handle_leave_cached(section);
             return 0;
         }
-        handle_leave_cached();
+        handle_leave_cached(section);
     }
     return peek_slow(key, message, deadline, false);
 }
 
-/* The usual wait for an answer; what it waits for ends here, in as few instructions as can be. */
-static bool spin_for_next(struct subscriber *subscriber, struct consumer_glimpse *seen)
-{
-    struct consumer *consumer = &subscriber->consumer;
-    if (subscriber_try_peek(subscriber, 1) != -EAGAIN || consumer->window.slot == consumer->window.end ||
-        !may_spin_in_section(subscriber)) {
-        return false;
-    }
-    for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
-        if (consumer_arrived(consumer)) {
-            return consumer_peek_fast(consumer, seen) || consumer_peek_record(consumer, seen);
-        }
-    }
-    return false;
-}
-
-/* The rest of a next() that has entered the section, given back what was held, and found no inline message. */
+/* The rest of a next() that has entered the section; something is held still if it takes more to give it back. */
 static __attribute__((noinline)) int next_entered(struct consumer *consumer, shmbus_subscriber *key,
                                                   shmbus_message *message, int64_t deadline)
 {
     struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
     struct consumer_glimpse seen;
-    if (consumer_peek_record(consumer, &seen) ||
-        (deadline != SHMBUS_NOWAIT && spin_for_next(subscriber, &seen))) {
+    if (consumer->holding && !consumer_release_fast(consumer)) {
+        release(subscriber);
+    }
+    bool found = consumer_peek_window(consumer, &seen);
+    if (!found && deadline != SHMBUS_NOWAIT && subscriber_try_peek(subscriber, 1) == -EAGAIN) {
+        found = spin_in_section(subscriber) && consumer_peek_window(consumer, &seen);
+    }
+    if (found) {
         show_fast(consumer, &seen, message);
-        handle_leave_cached();
+        handle_leave();
         return 0;
     }
-    handle_leave_cached();
+    handle_leave();
     return peek_slow(key, message, deadline, false);
 }
 
 int shmbus_next(shmbus_subscriber *key, shmbus_message *message, int64_t deadline)
 {
+    struct handle_section section;
     struct consumer *consumer;
     struct consumer_glimpse seen;
-    if (unlikely(!message || !enter_cached(key, &consumer))) {
+    if (unlikely(!message || !enter_cached(key, &section, &consumer))) {
         return peek_slow(key, message, deadline, true);
     }
-    if (unlikely(consumer->holding && !consumer_release_fast(consumer))) {
-        handle_leave_cached();
-        return peek_slow(key, message, deadline, true);
-    }
-    if (unlikely(!consumer_peek_fast(consumer, &seen))) {
+    unsigned char *slot = consumer->window.slot;
+    const enum consumer_holding holding = consumer->holding;
+    const bool released = likely(holding == CONSUMER_INLINE) ? consumer_release_at(consumer, &slot)
+                                                             : holding == CONSUMER_NOTHING;
+    if (unlikely(!released || !consumer_peek_at(consumer, slot, &seen))) {
+        consumer->holding = released ? CONSUMER_NOTHING : holding;
         return next_entered(consumer, key, message, deadline);
     }
     show_fast(consumer, &seen, message);
-    handle_leave_cached();
+    handle_leave_cached(section);
     return 0;
 }
 
@@ -249,10 +253,11 @@ static __attribute__((noinline)) int release_slow(shmbus_subscriber *key)
 
 int shmbus_release(shmbus_subscriber *key)
 {
+    struct handle_section section;
     struct consumer *consumer;
-    if (likely(enter_cached(key, &consumer))) {
+    if (likely(enter_cached(key, &section, &consumer))) {
         const bool released = consumer->holding && consumer_release_fast(consumer);
-        handle_leave_cached();
+        handle_leave_cached(section);
         if (likely(released)) {
             return 0;
         }
@@ -302,9 +307,10 @@ static __attribute__((noinline)) int64_t recv_slow(shmbus_subscriber *key, void 
 int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbus_message *message,
                     int64_t deadline)
 {
+    struct handle_section section;
     struct consumer *consumer;
     struct consumer_glimpse seen;
-    if (likely(buffer && enter_cached(key, &consumer))) {
+    if (likely(buffer && enter_cached(key, &section, &consumer))) {
         if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen) && seen.size <= capacity)) {
             ring_copy_inline(buffer, seen.data, seen.size);
             if (message) {
@@ -312,37 +318,68 @@ int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbu
                 message->data = buffer;
             }
             if (likely(consumer_release_fast(consumer))) {
-                handle_leave_cached();
+                handle_leave_cached(section);
                 return (int64_t)seen.size;
             }
         }
-        handle_leave_cached();
+        handle_leave_cached(section);
     }
     return recv_slow(key, buffer, capacity, message, deadline);
+}
+
+/* Gives back what the callback was shown and moves `slot` on. */
+static void let_go(struct subscriber *subscriber, unsigned char **slot)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    if (unlikely(consumer->holding != CONSUMER_INLINE || !consumer_release_at(consumer, slot))) {
+        release(subscriber);
+        *slot = consumer->window.slot;
+    }
+}
+
+/* Shows the message behind the one that was let go; false when it is not there yet. */
+static bool show_next(struct subscriber *subscriber, unsigned char **slot, unsigned most,
+                      shmbus_message *message)
+{
+    struct consumer *consumer = &subscriber->consumer;
+    struct consumer_glimpse seen;
+    if (likely(consumer_peek_at(consumer, *slot, &seen))) {
+        show_fast(consumer, &seen, message);
+        return true;
+    }
+    consumer->holding = CONSUMER_NOTHING;
+    if (subscriber_try_peek(subscriber, most < POLL_BATCH ? most : POLL_BATCH) != 0) {
+        return false;
+    }
+    show(consumer, message);
+    *slot = consumer->window.slot;
+    return true;
 }
 
 /* Hands over what is there, up to `max`; at least one is peeked. */
 static int deliver(struct subscriber *subscriber, const struct handle *handle, unsigned max,
                    shmbus_on_message on_message, void *context)
 {
-    struct consumer *consumer = &subscriber->consumer;
-    unsigned count = 0;
-    int stop = 0;
-    do {
-        shmbus_message message;
-        show(consumer, &message);
-        stop = on_message(context, &message);
-        if (handle_is_foreign(handle)) {
+    const uint64_t epoch = load64_relaxed(&handle_epoch);
+    unsigned char *slot = subscriber->consumer.window.slot;
+    shmbus_message message;
+    show(&subscriber->consumer, &message);
+    for (unsigned count = 1;; count++) {
+        const int stop = on_message(context, &message);
+        /* A fork moves the epoch, among others. */
+        if (unlikely(load64_relaxed(&handle_epoch) != epoch) && handle_is_foreign(handle)) {
             return error_set(-EBADF,
                              "the callback forked, and this is the child: the subscriber is its parent's");
         }
-        release(subscriber);
-        count++;
+        let_go(subscriber, &slot);
         if (stop || count == max || load32_acquire(subscriber->closing)) { /* [acq:closing] */
-            break;
+            subscriber->consumer.holding = CONSUMER_NOTHING;
+            return (int)count;
         }
-    } while (subscriber_try_peek(subscriber, max - count < POLL_BATCH ? max - count : POLL_BATCH) == 0);
-    return (int)count;
+        if (!show_next(subscriber, &slot, max - count, &message)) {
+            return (int)count;
+        }
+    }
 }
 
 int shmbus_poll(shmbus_subscriber *key, unsigned max, int64_t deadline, shmbus_on_message on_message,
@@ -368,6 +405,9 @@ int shmbus_poll(shmbus_subscriber *key, unsigned max, int64_t deadline, shmbus_o
         }
         handle_leave();
         return err;
+    }
+    if (err != 0) {
+        (void)spin_in_section(subscriber);
     }
     err = handle_pin(&owner->child.handle);
     if (err != 0) {

@@ -25,7 +25,7 @@ static void make_table(void)
 
 static unsigned long hash_of(uintptr_t key)
 {
-    return (unsigned long)((key >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    return (unsigned long)((key >> HANDLE_KEY_SHIFT) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 static int match(struct cds_lfht_node *node, const void *key)
@@ -39,7 +39,7 @@ void *handle_publish(struct handle *handle, enum handle_kind kind)
     if (!table) {
         return NULL;
     }
-    handle->key = (uintptr_t)((add64_relaxed(&last_number, 1) + 1) << 2) | kind;
+    handle->key = (uintptr_t)((add64_relaxed(&last_number, 1) + 1) << HANDLE_KEY_SHIFT) | kind;
     handle->fork_generation = load32_relaxed(&fork_generation);
     cds_lfht_node_init(&handle->node);
     urcu_bp_read_lock();
@@ -56,7 +56,7 @@ bool handle_is_foreign(const struct handle *handle)
 /* Inside a read-side section. */
 static struct handle *look_up(uintptr_t key, enum handle_kind kind)
 {
-    if (!table || (key & 3) != kind) {
+    if (!table || (key & (HANDLE_KINDS - 1)) != kind) {
         return NULL;
     }
     struct cds_lfht_iter iter;
@@ -82,8 +82,7 @@ struct handle *handle_enter(const void *user_key, enum handle_kind kind)
         return NULL;
     }
     if (urcu_bp_has_sys_membarrier) {
-        handle_cached[kind][(key >> 2) % HANDLE_CACHE] =
-            (struct handle_cache){.key = key, .epoch = epoch, .handle = handle};
+        *handle_cache_line(key, kind) = (struct handle_cache){.key = key, .epoch = epoch, .handle = handle};
     }
     return handle;
 }

@@ -43,7 +43,7 @@ enum handle_kind {
 struct handle {
     struct cds_lfht_node node;
     struct rcu_head rcu;
-    uintptr_t key; /* {number, handle_kind:2} */
+    uintptr_t key; /* {number, 0:3, handle_kind:2} */
     uint32_t fork_generation;
     atomic_u32 closing;                    /* 1 once a close has begun */
     atomic_u32 pinned;                     /* 1: its user is outside the read-side section */
@@ -80,13 +80,24 @@ struct handle_cache {
     uintptr_t key;
     uint64_t epoch;
     struct handle *handle;
-    uint64_t reserved; /* a power of two: the index is a mask and an add */
+    uint64_t reserved;
 };
+
+#define HANDLE_KEY_SHIFT 5
+_Static_assert(sizeof(struct handle_cache) == 1 << HANDLE_KEY_SHIFT,
+               "a key's bits are an offset into the cache");
 
 #define HANDLE_CACHE 4u /* handles of a kind that a thread finds without the table */
 #define HANDLE_KINDS 4u
 
 extern __thread struct handle_cache handle_cached[HANDLE_KINDS][HANDLE_CACHE] HANDLE_HIDDEN;
+
+/* Where the handle of `key` is, if it is in the cache: a key's number starts at the size of an entry. */
+static inline struct handle_cache *handle_cache_line(uintptr_t key, enum handle_kind kind)
+{
+    const uintptr_t offset = key & ((HANDLE_CACHE - 1) << HANDLE_KEY_SHIFT);
+    return (struct handle_cache *)(void *)((char *)handle_cached[kind] + offset);
+}
 
 /* Enters `handle` into the table; returns its key, or NULL when there is no memory. */
 void *handle_publish(struct handle *handle, enum handle_kind kind);
@@ -100,34 +111,50 @@ struct handle *handle_enter(const void *key, enum handle_kind kind);
 /* Ends the section. */
 void handle_leave(void);
 
-/* The same pair inline, for handles in the cache only. False, and no section, when it is not there. */
-static inline bool handle_enter_cached(const void *user_key, enum handle_kind kind, struct handle **handle)
+/* A read-side section that was entered inline. */
+struct handle_section {
+    struct handle *handle;
+    unsigned long *reader; /* the thread's word in liburcu */
+};
+
+/*
+ * The same pair inline, for handles in the cache only. False, and no section, when it is not there, or when the
+ * thread is inside a section already. This is urcu_bp_read_lock() and urcu_bp_read_unlock() for that case, with
+ * the thread's word looked up once; handle_leave() may end the section as well.
+ */
+static inline bool handle_enter_cached(const void *user_key, enum handle_kind kind,
+                                       struct handle_section *section)
 {
-    if (unlikely(!URCU_TLS(urcu_bp_reader))) {
+    const uintptr_t key = (uintptr_t)user_key;
+    const struct handle_cache *cached = handle_cache_line(key, kind);
+    struct urcu_bp_reader *reader = URCU_TLS(urcu_bp_reader);
+    if (unlikely(cached->key != key || !reader || reader->ctr & URCU_BP_GP_CTR_NEST_MASK)) {
         return false; /* the thread's first call registers it: not here, where that call costs saved registers */
     }
-    const uintptr_t key = (uintptr_t)user_key;
-    urcu_bp_read_lock();
-    const struct handle_cache *cached = &handle_cached[kind][(key >> 2) % HANDLE_CACHE];
-    if (likely(cached->key == key && cached->epoch == load64_relaxed(&handle_epoch))) {
-        *handle = cached->handle;
-        return true;
+    _CMM_STORE_SHARED(reader->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+    cmm_barrier(); /* the closer's membarrier orders the CPU */
+    if (unlikely(cached->epoch != load64_relaxed(&handle_epoch))) {
+        cmm_barrier();
+        _CMM_STORE_SHARED(reader->ctr, 0);
+        return false;
     }
-    urcu_bp_read_unlock();
-    return false;
+    *section = (struct handle_section){.handle = cached->handle, .reader = &reader->ctr};
+    return true;
 }
 
-static inline void handle_leave_cached(void)
+static inline void handle_leave_cached(struct handle_section section)
 {
     HANDLE_SECTION_ENDS();
-    urcu_bp_read_unlock();
+    cmm_barrier();
+    _CMM_STORE_SHARED(*section.reader, 0);
+    cmm_barrier();
 }
 
 /* Either way in, for calls that go on whichever it was and end in handle_leave(). */
 static inline struct handle *handle_enter_any(const void *key, enum handle_kind kind)
 {
-    struct handle *handle;
-    return likely(handle_enter_cached(key, kind, &handle)) ? handle : handle_enter(key, kind);
+    struct handle_section section;
+    return likely(handle_enter_cached(key, kind, &section)) ? section.handle : handle_enter(key, kind);
 }
 
 /* Leaves the section but keeps the handle: for waits and callbacks. -EBUSY (still inside) if it is pinned. */

@@ -119,19 +119,32 @@ static inline uint64_t ring_word(const unsigned char *from)
  * stores before it have reached the cache, the slots of earlier messages among them. Out, because the reader
  * may be polling the slot: the fewer stores, the less often the line is taken away between two of them.
  */
+static inline void ring_copy_pair(unsigned char *to, const unsigned char *from)
+{
+    uint64_t first = ring_word(from);
+    uint64_t second = ring_word(from + 8);
+    __asm__("" : "+r"(first), "+r"(second)); /* not to be joined into one wide load */
+    const ring_pair pair = {first, second};
+    __builtin_memcpy(to, &pair, 16);
+}
+
 static inline void ring_copy_inline(unsigned char *to, const unsigned char *from, size_t size)
 {
     size_t at = 0;
-    for (; at + 16 <= size; at += 16) {
-        uint64_t first = ring_word(from + at);
-        uint64_t second = ring_word(from + at + 8);
-        __asm__("" : "+r"(first), "+r"(second)); /* not to be joined into one wide load */
-        const ring_pair pair = {first, second};
-        __builtin_memcpy(to + at, &pair, 16);
+    for (; at + 32 <= size; at += 32) {
+        ring_copy_pair(to + at, from + at);
+        ring_copy_pair(to + at + 16, from + at + 16);
+    }
+    if (size & 16) {
+        ring_copy_pair(to + at, from + at);
+        at += 16;
     }
     if (size & 8) {
         __builtin_memcpy(to + at, from + at, 8);
         at += 8;
+    }
+    if (likely((size & 7) == 0)) {
+        return;
     }
     if (size & 4) {
         __builtin_memcpy(to + at, from + at, 4);

@@ -90,7 +90,7 @@ bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *se
     }
     seen->publisher = stamp_publisher(s);
     consumer->held_size = (uint32_t)seen->size;
-    consumer->holding = true;
+    consumer->holding = CONSUMER_RECORD;
     return true;
 }
 
@@ -201,15 +201,15 @@ static int peek_exclusive(struct consumer *consumer)
             continue;
         }
         if (err == -EAGAIN) {
-            consumer->burst = consumer->sequence - consumer->published;
-            if (consumer->burst != 0) {
+            if (consumer->sequence != consumer->published) {
+                consumer->burst = consumer->sequence - consumer->published;
                 consumer_publish(consumer);
             }
         }
         if (err != 0) {
             return err == -ESTALE ? -EBADMSG : err;
         }
-        consumer->holding = true;
+        consumer->holding = CONSUMER_OTHER;
         if (!(s & STAMP_ABORTED)) {
             return 0;
         }
@@ -347,7 +347,7 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
         if (err != 0) {
             return -EBADMSG; /* what was taken had been there */
         }
-        consumer->holding = true;
+        consumer->holding = CONSUMER_OTHER;
         if (!(s & STAMP_ABORTED)) {
             return 0;
         }
@@ -355,15 +355,10 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
     }
 }
 
-bool consumer_peek_window(struct consumer *consumer)
+/* The line behind the held message of the window. */
+static uint32_t line_behind(const struct consumer *consumer)
 {
-    struct consumer_glimpse seen;
-    if (!consumer_peek_fast(consumer, &seen) && !consumer_peek_record(consumer, &seen)) {
-        return false;
-    }
-    consumer->message = (struct consumer_message){
-        .data = seen.data, .size = seen.size, .publisher = seen.publisher, .line = consumer->held_line};
-    return true;
+    return consumer->holding == CONSUMER_RECORD ? consumer->held_line : consumer->line;
 }
 
 int consumer_peek(struct consumer *consumer, unsigned batch)
@@ -371,7 +366,10 @@ int consumer_peek(struct consumer *consumer, unsigned batch)
     if (consumer->holding && consumer->window.slot == consumer->window.end) {
         return 0;
     }
-    if (consumer_peek_window(consumer)) {
+    struct consumer_glimpse seen;
+    if (consumer_peek_window(consumer, &seen)) {
+        consumer->message = (struct consumer_message){
+            .data = seen.data, .size = seen.size, .publisher = seen.publisher, .line = line_behind(consumer)};
         return 0;
     }
     close_window(consumer); /* what is found here is given back by consumer_release() */
@@ -395,7 +393,7 @@ static bool advance(struct consumer *consumer)
 {
     const uint64_t next = consumer->sequence + 1;
     const uint32_t line = consumer->message.line;
-    consumer->holding = false;
+    consumer->holding = CONSUMER_NOTHING;
     if (consumer->shared) {
         release_taken(consumer, next, line);
         return true;
@@ -415,7 +413,7 @@ bool consumer_release(struct consumer *consumer)
     const bool in_window = consumer->window.slot != consumer->window.end;
     const size_t size = in_window ? consumer->held_size : consumer->message.size;
     if (in_window) {
-        consumer->message.line = consumer->held_line;
+        consumer->message.line = line_behind(consumer);
     }
     count_relaxed(&consumer->own->messages, 1);
     count_relaxed(&consumer->own->bytes, size);

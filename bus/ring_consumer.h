@@ -42,6 +42,14 @@ struct consumer_window {
     uint32_t prefetch; /* how far ahead to ask for slots, in bytes; 0: the publisher may be writing them */
 };
 
+/* Which message is peeked and not released. */
+enum consumer_holding {
+    CONSUMER_NOTHING,
+    CONSUMER_INLINE, /* in the window, beside its stamp */
+    CONSUMER_RECORD, /* in the window, in the arena */
+    CONSUMER_OTHER,  /* found the long way */
+};
+
 struct consumer {
     struct consumer_window window;
     struct shm_member *own;
@@ -52,9 +60,9 @@ struct consumer {
     uint32_t stride;
     uint32_t publish_lines; /* arena lines that may be given back before they are published */
     uint32_t held_size;     /* bytes of the held message, if it is in the window */
-    uint32_t held_line;     /* behind its arena record, or `line` */
+    uint32_t held_line;     /* behind the record of the held message, if it is CONSUMER_RECORD */
     uint32_t published_line;
-    bool holding; /* a message is peeked and not released */
+    enum consumer_holding holding;
     bool shared;
     struct consumer_message message;
     const struct ring *ring;
@@ -92,9 +100,6 @@ void consumer_adopt(struct consumer *consumer, position held, uint32_t count);
 /* The next message may have been seen by a member that was interrupted. */
 void consumer_expect_redelivery(struct consumer *consumer);
 
-/* consumer_peek() for the window alone: the message there, seen first or seen before. */
-bool consumer_peek_window(struct consumer *consumer);
-
 /* Does a publisher sleep for room? */
 static inline bool consumer_space_wanted(const struct consumer *consumer)
 {
@@ -115,13 +120,13 @@ struct consumer_glimpse {
 };
 
 /*
- * The usual case, without a call: an inline message in the window. It is held then, but `message` is not
- * filled: consumer_peek() does that for who peeks again. False: nothing was done.
+ * The usual case, without a call: an inline message in the window, at `slot`, which is the window's. It is held
+ * then, but `message` is not filled: consumer_peek() does that for who peeks again. False: nothing was done.
  */
-static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer_glimpse *seen)
+static inline bool consumer_peek_at(struct consumer *consumer, unsigned char *slot,
+                                    struct consumer_glimpse *seen)
 {
-    unsigned char *slot = consumer->window.slot;
-    if (unlikely(slot == consumer->window.end)) {
+    if (unlikely(slot >= consumer->window.end)) {
         return false;
     }
     const stamp s = load64_acquire((atomic_u64 *)(void *)slot); /* [acq:stamp] */
@@ -130,14 +135,22 @@ static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer
                  size > consumer->inline_max)) {
         return false;
     }
-    prefetch_for_reading(slot + consumer->window.prefetch);
+    const unsigned char *ahead = slot + consumer->window.prefetch;
+    prefetch_for_reading(ahead);
+    for (size_t at = LINE_SIZE; at < size + SLOT_HEADER; at += LINE_SIZE) {
+        prefetch_for_reading(ahead + at);
+    }
     seen->data = slot + SLOT_HEADER;
     seen->size = size;
     seen->publisher = stamp_publisher(s);
-    consumer->held_line = consumer->line;
     consumer->held_size = size;
-    consumer->holding = true;
+    consumer->holding = CONSUMER_INLINE;
     return true;
+}
+
+static inline bool consumer_peek_fast(struct consumer *consumer, struct consumer_glimpse *seen)
+{
+    return consumer_peek_at(consumer, consumer->window.slot, seen);
 }
 
 /* Has something come into the next slot of a window that is not empty? What to spin on: a single load. */
@@ -150,24 +163,58 @@ static inline bool consumer_arrived(const struct consumer *consumer)
 /* The same for a message in the arena, whose record is bounded first. */
 bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *seen);
 
-/* The matching release, of what either peek found. False: not the usual case, nothing was done. */
-static inline bool consumer_release_fast(struct consumer *consumer)
+/* Either kind. */
+static inline bool consumer_peek_window(struct consumer *consumer, struct consumer_glimpse *seen)
 {
-    unsigned char *slot = consumer->window.slot;
-    const uint32_t line = consumer->held_line;
-    if (unlikely(slot == consumer->window.end || line - consumer->published_line >= consumer->publish_lines ||
-                 consumer_space_wanted(consumer))) {
+    return consumer_peek_fast(consumer, seen) || consumer_peek_record(consumer, seen);
+}
+
+/*
+ * The matching release; moves `slot` on. It leaves `holding` to the caller, who may hold the next one at once.
+ * False: a publisher sleeps for room, which takes the long way; nothing was done.
+ */
+static inline bool consumer_release_at(struct consumer *consumer, unsigned char **slot)
+{
+    if (unlikely(consumer_space_wanted(consumer))) {
         return false;
     }
+    struct shm_member *own = consumer->own;
     const uint64_t next = consumer->sequence + 1;
-    consumer->window.slot = slot + consumer->stride;
+    *slot += consumer->stride;
+    consumer->window.slot = *slot;
     consumer->sequence = next;
-    consumer->line = line;
-    consumer->holding = false;
-    store64_release(&consumer->own->held, position_make(next, line)); /* [rel:held] */
-    count_relaxed(&consumer->own->messages, 1);
-    count_relaxed(&consumer->own->bytes, consumer->held_size);
+    store64_release(&own->held, position_make(next, consumer->line)); /* [rel:held] */
+    count_relaxed(&own->messages, 1);
+    count_relaxed(&own->bytes, consumer->held_size);
     return true;
+}
+
+static inline bool consumer_release_inline(struct consumer *consumer)
+{
+    unsigned char *slot = consumer->window.slot;
+    if (unlikely(!consumer_release_at(consumer, &slot))) {
+        return false;
+    }
+    consumer->holding = CONSUMER_NOTHING;
+    return true;
+}
+
+/* The same for either kind. */
+static inline bool consumer_release_fast(struct consumer *consumer)
+{
+    if (consumer->holding == CONSUMER_RECORD) {
+        if (consumer->held_line - consumer->published_line >= consumer->publish_lines) {
+            return false;
+        }
+        const uint32_t line = consumer->line;
+        consumer->line = consumer->held_line;
+        if (likely(consumer_release_inline(consumer))) {
+            return true;
+        }
+        consumer->line = line;
+        return false;
+    }
+    return consumer->holding == CONSUMER_INLINE && consumer_release_inline(consumer);
 }
 
 #endif

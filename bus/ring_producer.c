@@ -64,11 +64,6 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
 /* A message is large if it takes this part of the arena. */
 #define RESTART_SHARE 64
 
-static uint32_t lines_needed(const struct producer *producer, size_t size)
-{
-    return size <= producer->inline_max ? 0 : lines_of(size);
-}
-
 /* What a look at the groups is for. */
 struct producer_want {
     uint32_t count;       /* messages */
@@ -81,19 +76,11 @@ static struct producer_want want_of(const struct producer *producer, unsigned co
 {
     struct producer_want want = {.count = count, .exact = exact};
     for (unsigned i = 0; i < count; i++) {
-        const uint32_t lines = want.lines + lines_needed(producer, producer->claims[i].size);
+        const uint32_t lines = want.lines + producer_lines(producer, producer->claims[i].size);
         want.lines = lines < producer->ring->arena_lines ? lines : producer->ring->arena_lines;
     }
-    want.first_lines = lines_needed(producer, producer->claims[0].size);
+    want.first_lines = producer_lines(producer, producer->claims[0].size);
     return want;
-}
-
-/* Where a record of `lines` starts, at or behind `line`: contiguous, so it may have to skip the arena's end. */
-static uint32_t record_start(const struct producer *producer, uint32_t line, uint32_t lines)
-{
-    const uint32_t offset = line & (producer->ring->arena_lines - 1);
-    return offset + lines > producer->ring->arena_lines ? line + (producer->ring->arena_lines - offset)
-                                                        : line;
 }
 
 /* Lays out as many of the `count` claims behind {sequence, line} as the limits allow. */
@@ -103,9 +90,9 @@ static unsigned place(struct producer *producer, uint64_t sequence, uint32_t lin
     unsigned placed = 0;
     for (; placed < count && sequence + placed < producer->limit; placed++) {
         struct producer_claim *claim = &producer->claims[placed];
-        const uint32_t lines = lines_needed(producer, claim->size);
+        const uint32_t lines = producer_lines(producer, claim->size);
         if (lines > 0) {
-            const uint32_t start = record_start(producer, line, lines);
+            const uint32_t start = producer_record_start(producer, line, lines);
             if (!line_reached(producer->limit_line, start + lines)) {
                 break;
             }
@@ -151,7 +138,8 @@ static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
         return false;
     }
     const uint32_t lines = want->first_lines;
-    return lines == 0 || line_reached(producer->limit_line, record_start(producer, line, lines) + lines);
+    return lines == 0 ||
+           line_reached(producer->limit_line, producer_record_start(producer, line, lines) + lines);
 }
 
 /*
@@ -315,106 +303,6 @@ void producer_fill(const struct producer *producer, unsigned index, const void *
     }
 }
 
-/* Places a record of `size` bytes at the window's next slot, or says that this takes more thought. */
-static bool place_in_window(struct producer *producer, size_t size, uint32_t *start)
-{
-    const struct producer_window *window = &producer->window;
-    const uint32_t lines = lines_needed(producer, size);
-    *start = producer->line;
-    return window->slot != window->end && size <= producer->ring->largest &&
-           record_start(producer, *start, lines) == *start &&
-           (lines == 0 || line_reached(producer->limit_line, *start + lines));
-}
-
-/* Moves the tail behind a message at the window's next slot and, if it has a record, behind that. */
-static void claim_in_window(struct producer *producer, uint32_t end)
-{
-    struct producer_window *window = &producer->window;
-    producer->line = end;
-    window->tail = (window->tail & ~(position)UINT32_MAX) | end;
-    store64_relaxed(&producer->ring->shared->tail,
-                    window->tail + ((uint64_t)(window->slot - window->first) << window->tail_shift));
-}
-
-/* The stamp, and with it the record, of a message at the window's next slot; on to the slot behind. */
-static void finish_in_window(struct producer *producer, uint32_t line, size_t size, uint32_t flags)
-{
-    struct producer_window *window = &producer->window;
-    atomic_u64 *slot = (atomic_u64 *)(void *)window->slot;
-    stamp s = window->stamp | flags;
-    if (flags & STAMP_ARENA) {
-        store64_relaxed(slot + 1, record_make(line, (uint32_t)size));
-    } else {
-        s |= size << STAMP_LENGTH_SHIFT;
-    }
-    store64_release(slot, s); /* [rel:stamp] */
-    window->slot += producer->stride;
-}
-
-bool producer_send_arena(struct producer *producer, const void *data, size_t size)
-{
-    uint32_t start;
-    if (size <= producer->inline_max || !place_in_window(producer, size, &start)) {
-        return false;
-    }
-    claim_in_window(producer, start + lines_of(size));
-    memcpy(ring_line(producer->ring, start), data, size);
-    finish_in_window(producer, start, size, STAMP_ARENA);
-    count_relaxed(&producer->own->bytes, size);
-    return true;
-}
-
-bool producer_claim_one(struct producer *producer, size_t size)
-{
-    struct producer_window *window = &producer->window;
-    uint32_t start;
-    if (!place_in_window(producer, size, &start)) {
-        return false;
-    }
-    claim_in_window(producer, start + lines_needed(producer, size));
-    producer->first =
-        producer->sequence + ((uint64_t)(window->slot - window->first) >> producer->ring->stride_shift);
-    producer->claims[0] = (struct producer_claim){.size = size, .line = start};
-    producer->claimed = 1;
-    producer->open = 1;
-    producer->window_claim = true;
-    producer->window_end = window->end;
-    window->end = window->slot; /* shut until the claim is finished */
-    return true;
-}
-
-/* Ends a claim of producer_claim_one(). */
-static void finish_window_claim(struct producer *producer, size_t size, uint32_t flags)
-{
-    const struct producer_claim *claim = &producer->claims[0];
-    uint32_t line = claim->line;
-    if (claim->size > producer->inline_max) {
-        flags |= STAMP_ARENA;
-        line = flags & STAMP_ABORTED ? line + lines_of(claim->size) : line;
-    }
-    finish_in_window(producer, line, flags & STAMP_ABORTED ? 0 : size, flags);
-    producer->window.end = producer->window_end;
-    producer->window_claim = false;
-    producer->claimed = 0;
-    producer->open = 0;
-    if (flags & STAMP_ABORTED) {
-        count_relaxed(&producer->own->aborted, 1);
-        count_relaxed(&producer->own->messages,
-                      UINT64_MAX); /* the window will count it: see producer_messages() */
-    } else {
-        count_relaxed(&producer->own->bytes, size);
-    }
-}
-
-bool producer_commit_one(struct producer *producer, uint64_t sequence, size_t size)
-{
-    if (!producer->window_claim || sequence != producer->first || size > producer->claims[0].size) {
-        return false;
-    }
-    finish_window_claim(producer, size, 0);
-    return true;
-}
-
 bool producer_send_multi(struct producer *producer, const void *data, size_t size)
 {
     const struct ring *ring = producer->ring;
@@ -441,7 +329,7 @@ bool producer_send_multi(struct producer *producer, const void *data, size_t siz
 void producer_finish(struct producer *producer, unsigned index, size_t size, uint32_t flags)
 {
     if (producer->window_claim) {
-        finish_window_claim(producer, size, flags);
+        producer_finish_one(producer, size, flags);
         return;
     }
     const struct ring *ring = producer->ring;

@@ -20,6 +20,7 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <sys/uio.h>
 
 /*
  * How far ahead of the slot it writes a producer asks for slots, in bytes. A slot's line comes from the reader's
@@ -96,17 +97,36 @@ void producer_finish(struct producer *producer, unsigned index, size_t size, uin
 bool producer_ready(struct producer *producer, size_t size, bool exact);
 
 /*
- * The next four do in one step what producer_claim() and the rest do in many, in the usual case; where it is
- * not, they do nothing and return false.
+ * The next five do in one step what producer_claim() and the rest do in many, in the usual case; where it is
+ * not, they do nothing and return false or 0.
+ *   producer_send_run     the first of `count` messages that are inline, as far as the window goes; how many
  *   producer_send_arena   a large message through the window
  *   producer_claim_one    room for one message in the window; producer_finish() ends it, or
  *   producer_commit_one   if `sequence` and `size` are those of such a claim
  *   producer_send_multi   an inline message on a multi-publisher blocking channel
  */
+unsigned producer_send_run(struct producer *producer, const struct iovec *messages, unsigned count);
 bool producer_send_arena(struct producer *producer, const void *data, size_t size);
 bool producer_claim_one(struct producer *producer, size_t size);
 bool producer_commit_one(struct producer *producer, uint64_t sequence, size_t size);
 bool producer_send_multi(struct producer *producer, const void *data, size_t size);
+
+/* Ends a claim of producer_claim_one(), whatever its end. */
+void producer_finish_one(struct producer *producer, size_t size, uint32_t flags);
+
+/* Arena lines that a message of `size` bytes takes. */
+static inline uint32_t producer_lines(const struct producer *producer, size_t size)
+{
+    return size <= producer->inline_max ? 0 : lines_of(size);
+}
+
+/* Where a record of `lines` starts, at or behind `line`: contiguous, so it may have to skip the arena's end. */
+static inline uint32_t producer_record_start(const struct producer *producer, uint32_t line, uint32_t lines)
+{
+    const uint32_t offset = line & (producer->ring->arena_lines - 1);
+    return offset + lines > producer->ring->arena_lines ? line + (producer->ring->arena_lines - offset)
+                                                        : line;
+}
 
 /*
  * Messages that publisher entry `own` has committed. A single publisher does not count what goes through its
@@ -118,6 +138,15 @@ static inline uint64_t producer_messages(const struct ring *ring, const struct s
     const uint32_t start = position_sequence(load64_relaxed(&own->intent));
     const int32_t sent = (int32_t)(position_sequence(load64_relaxed(&ring->shared->tail)) - start);
     return counted + (!ring->multi && sent > 0 ? (uint32_t)sent : 0);
+}
+
+/* Asks for the lines of a slot ahead, as many as this message takes. */
+static inline void producer_prefetch(const unsigned char *slot, size_t size)
+{
+    prefetch_for_writing(slot + PRODUCER_PREFETCH);
+    for (size_t at = LINE_SIZE; at < size + SLOT_HEADER; at += LINE_SIZE) {
+        prefetch_for_writing(slot + PRODUCER_PREFETCH + at);
+    }
 }
 
 /*
@@ -132,7 +161,7 @@ static inline bool producer_send_fast(struct producer *producer, const void *dat
         return false;
     }
     struct shm_publisher *own = producer->own;
-    prefetch_for_writing(slot + PRODUCER_PREFETCH);
+    producer_prefetch(slot, size);
     store64_relaxed(&producer->ring->shared->tail,
                     window->tail + ((uint64_t)(slot - window->first) << window->tail_shift));
     ring_copy_inline(slot + SLOT_HEADER, data, size);
