@@ -3,11 +3,14 @@
  * The publishing half of shmbus.h: finds the handle, tries inside the read-side section, and pins the handle
  * where it has to wait.
  */
+#include "api_reply.h"
 #include "bus.h"
 #include "error.h"
 #include "publisher.h"
 
 #include <stdlib.h>
+
+__thread const unsigned char *reply_lines;
 
 struct publisher_handle {
     struct bus_child child;
@@ -193,6 +196,7 @@ static int send_in(struct call *call, const void *data, size_t size, int64_t dea
     if (!channel_removed(publisher->channel) &&
         (producer_send_arena(producer, data, size) || producer_send_multi(producer, data, size))) {
         publisher_notify(publisher);
+        reply_expect(producer, size);
         return 0;
     }
     producer->claims[0].size = size;
@@ -203,6 +207,7 @@ static int send_in(struct call *call, const void *data, size_t size, int64_t dea
     producer_fill(producer, 0, data);
     producer_finish(producer, 0, size, 0);
     publisher_notify(publisher);
+    reply_expect(producer, size);
     return 0;
 }
 
@@ -243,6 +248,7 @@ int shmbus_send(shmbus_publisher *key, const void *data, size_t size, int64_t de
     if (unlikely(!publisher_send_fast(publisher, data, size, &wake_readers))) {
         return send_entered(section.handle, data, size, deadline);
     }
+    reply_lines = publisher->producer.window.slot + slot_more_lines(size);
     if (unlikely(wake_readers)) {
         return notify_and_leave(publisher);
     }
@@ -421,6 +427,7 @@ int shmbus_commit(shmbus_publisher *key, const shmbus_claim_t *claim)
         handle_leave_cached(section);
         return finish_claims(key, claim, 1, 0);
     }
+    reply_expect(&publisher->producer, claim->size);
     if (unlikely(waiter_wanted(publisher->data))) {
         return notify_and_leave(publisher);
     }

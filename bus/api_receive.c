@@ -3,6 +3,7 @@
  * The receiving part of shmbus.h: finds the handle, tries inside the read-side section, and pins the handle
  * where it has to wait or calls back.
  */
+#include "api_reply.h"
 #include "api_subscriber.h"
 #include "error.h"
 #include "os_clock.h"
@@ -83,9 +84,13 @@ static bool spin_in_section(struct subscriber *subscriber)
     if (!may_spin_in_section(subscriber)) {
         return false;
     }
+    const unsigned char *reply = reply_lines;
+    const struct consumer_record record = consumer_next_record(consumer);
     const bool in_window = consumer->window.slot != consumer->window.end;
     for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
         if (in_window ? consumer_arrived(consumer) : consumer_ready(consumer)) {
+            consumer_prefetch_record(&record);
+            reply_prefetch(reply);
             return true;
         }
     }

@@ -169,6 +169,27 @@ static inline bool consumer_peek_window(struct consumer *consumer, struct consum
     return consumer_peek_fast(consumer, seen) || consumer_peek_record(consumer, seen);
 }
 
+/* Where the next record lies if it is like the last one: its lines can be asked for before its slot is read. */
+struct consumer_record {
+    const unsigned char *data;
+    uint32_t lines;
+};
+
+static inline struct consumer_record consumer_next_record(const struct consumer *consumer)
+{
+    const uint32_t lines = consumer->held_size > consumer->inline_max ? lines_of(consumer->held_size) : 0;
+    const uint32_t most = CONSUMER_PREFETCH / LINE_SIZE;
+    return (struct consumer_record){.data = ring_line(consumer->ring, consumer->line),
+                                    .lines = lines < most ? lines : most};
+}
+
+static inline void consumer_prefetch_record(const struct consumer_record *record)
+{
+    for (uint32_t i = 0; i < record->lines; i++) {
+        prefetch_for_reading(record->data + (size_t)i * LINE_SIZE);
+    }
+}
+
 /*
  * The matching release; moves `slot` on. It leaves `holding` to the caller, who may hold the next one at once.
  * False: a publisher sleeps for room, which takes the long way; nothing was done.

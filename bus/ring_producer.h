@@ -128,6 +128,18 @@ static inline uint32_t producer_record_start(const struct producer *producer, ui
                                                         : line;
 }
 
+/* Lines of a slot behind its first that an inline message of `size` bytes takes. */
+static inline size_t slot_more_lines(size_t size)
+{
+    return (size + SLOT_HEADER - 1) / LINE_SIZE;
+}
+
+/*
+ * The first line of the next message's payload if it has `size` bytes too, plus the number of lines behind that
+ * one (less than a line has bytes): for prefetching only.
+ */
+const unsigned char *producer_next_lines(const struct producer *producer, size_t size);
+
 /*
  * Messages that publisher entry `own` has committed. A single publisher does not count what goes through its
  * window, one store less per message: the tail tells, from the intent on, which is where the window started.
