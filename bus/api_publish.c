@@ -3,12 +3,10 @@
  * The publishing half of shmbus.h: finds the handle, tries inside the read-side section, and pins the handle
  * where it has to wait.
  */
+#include "api_child.h"
 #include "api_reply.h"
-#include "bus.h"
 #include "error.h"
 #include "publisher.h"
-
-#include <stdlib.h>
 
 __thread const unsigned char *reply_lines;
 
@@ -62,50 +60,27 @@ static void wake(struct handle *handle)
     (void)waiter_wake(&publisher->channel->ring.shared->space);
 }
 
-static void finish(struct handle *handle)
+static int open_publisher(struct bus_child *child, struct channel *channel, const void *asked)
 {
-    struct publisher_handle *owner = from_handle(handle);
-    struct segment *segment = &owner->child.bus->segment;
-    if (segment_lock(segment) == 0) {
-        publisher_close(&owner->publisher);
-        segment_unlock(segment);
-    }
-    bus_release(&owner->child);
-    handle_free(handle);
+    const shmbus_publisher_options *options = asked;
+    struct publisher *publisher = &from_handle(&child->handle)->publisher;
+    return publisher_open(publisher, channel, options->wait, &child->handle.closing);
 }
 
-static int open_in(struct bus *bus, const char *channel, const shmbus_publisher_options *options,
-                   struct publisher_handle *owner)
+static void close_publisher(struct bus_child *child)
 {
-    struct channel *opened;
-    int err = segment_lock(&bus->segment);
-    if (err != 0) {
-        return err;
-    }
-    err = channel_open(&bus->segment, channel, options->channel, &opened);
-    if (err == 0) {
-        err = publisher_open(&owner->publisher, opened, options->wait, &owner->child.handle.closing);
-        if (err != 0) {
-            channel_close(opened);
-        }
-    }
-    segment_unlock(&bus->segment);
-    return err;
+    publisher_close(&from_handle(&child->handle)->publisher);
 }
 
-static void *adopt(struct bus *bus, struct publisher_handle *owner)
-{
-    owner->child.handle.wake = wake;
-    owner->child.handle.finish = finish;
-    void *key = bus_adopt(bus, &owner->child, HANDLE_PUBLISHER);
-    if (!key && segment_lock(&bus->segment) == 0) {
-        publisher_close(&owner->publisher);
-        segment_unlock(&bus->segment);
-    }
-    return key;
-}
+static const struct child_kind publisher_kind = {
+    .handle = HANDLE_PUBLISHER,
+    .size = sizeof(struct publisher_handle),
+    .wake = wake,
+    .open = open_publisher,
+    .close = close_publisher,
+};
 
-int shmbus_publisher_open(shmbus_bus *key, const char *channel, const shmbus_publisher_options *asked,
+int shmbus_publisher_open(shmbus_bus *bus, const char *channel, const shmbus_publisher_options *asked,
                           shmbus_publisher **out)
 {
     const shmbus_publisher_options options = asked ? *asked : (shmbus_publisher_options){0};
@@ -113,21 +88,11 @@ int shmbus_publisher_open(shmbus_bus *key, const char *channel, const shmbus_pub
         return error_set(-EINVAL, out ? "wait is %d, must be 0 to 2" : "no place for the handle (wait %d)",
                          (int)options.wait);
     }
-    struct bus *bus = bus_get(key);
-    if (!bus) {
-        return -EBADF;
-    }
-    struct publisher_handle *owner = calloc(1, sizeof *owner);
-    int err =
-        owner ? open_in(bus, channel, &options, owner) : error_set(-ENOMEM, "no memory for a publisher");
+    void *key;
+    const int err = child_open(bus, &publisher_kind, channel, options.channel, &options, &key);
     if (err == 0) {
-        *out = adopt(bus, owner);
-        err = *out ? 0 : error_set(-EBADF, "the bus is being closed");
+        *out = key;
     }
-    if (err != 0) {
-        free(owner);
-    }
-    bus_put(bus);
     return err;
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The subscribing part of shmbus.h but for the receiving: open, close, counters. */
+#include "api_child.h"
 #include "api_subscriber.h"
 #include "error.h"
-
-#include <stdlib.h>
 
 static void wake(struct handle *handle)
 {
@@ -11,17 +10,24 @@ static void wake(struct handle *handle)
     (void)waiter_wake(&subscriber->channel->ring.shared->data);
 }
 
-static void finish(struct handle *handle)
+static int open_subscriber(struct bus_child *child, struct channel *channel, const void *options)
 {
-    struct subscriber_handle *owner = subscriber_from_handle(handle);
-    struct segment *segment = &owner->child.bus->segment;
-    if (segment_lock(segment) == 0) {
-        subscriber_close(&owner->subscriber);
-        segment_unlock(segment);
-    }
-    bus_release(&owner->child);
-    handle_free(handle);
+    struct subscriber *subscriber = &subscriber_from_handle(&child->handle)->subscriber;
+    return subscriber_open(subscriber, channel, options, &child->handle.closing);
 }
+
+static void close_subscriber(struct bus_child *child)
+{
+    subscriber_close(&subscriber_from_handle(&child->handle)->subscriber);
+}
+
+static const struct child_kind subscriber_kind = {
+    .handle = HANDLE_SUBSCRIBER,
+    .size = sizeof(struct subscriber_handle),
+    .wake = wake,
+    .open = open_subscriber,
+    .close = close_subscriber,
+};
 
 static int check_options(const shmbus_subscriber_options *options)
 {
@@ -40,38 +46,7 @@ static int check_options(const shmbus_subscriber_options *options)
     return 0;
 }
 
-static int open_in(struct bus *bus, const char *channel, const shmbus_subscriber_options *options,
-                   struct subscriber_handle *owner)
-{
-    struct channel *opened;
-    int err = segment_lock(&bus->segment);
-    if (err != 0) {
-        return err;
-    }
-    err = channel_open(&bus->segment, channel, options->channel, &opened);
-    if (err == 0) {
-        err = subscriber_open(&owner->subscriber, opened, options, &owner->child.handle.closing);
-        if (err != 0) {
-            channel_close(opened);
-        }
-    }
-    segment_unlock(&bus->segment);
-    return err;
-}
-
-static void *adopt(struct bus *bus, struct subscriber_handle *owner)
-{
-    owner->child.handle.wake = wake;
-    owner->child.handle.finish = finish;
-    void *key = bus_adopt(bus, &owner->child, HANDLE_SUBSCRIBER);
-    if (!key && segment_lock(&bus->segment) == 0) {
-        subscriber_close(&owner->subscriber);
-        segment_unlock(&bus->segment);
-    }
-    return key;
-}
-
-int shmbus_subscriber_open(shmbus_bus *key, const char *channel, const shmbus_subscriber_options *asked,
+int shmbus_subscriber_open(shmbus_bus *bus, const char *channel, const shmbus_subscriber_options *asked,
                            shmbus_subscriber **out)
 {
     const shmbus_subscriber_options options = asked ? *asked : (shmbus_subscriber_options){0};
@@ -82,20 +57,11 @@ int shmbus_subscriber_open(shmbus_bus *key, const char *channel, const shmbus_su
     if (err != 0) {
         return err;
     }
-    struct bus *bus = bus_get(key);
-    if (!bus) {
-        return -EBADF;
-    }
-    struct subscriber_handle *owner = calloc(1, sizeof *owner);
-    err = owner ? open_in(bus, channel, &options, owner) : error_set(-ENOMEM, "no memory for a subscriber");
+    void *key;
+    err = child_open(bus, &subscriber_kind, channel, options.channel, &options, &key);
     if (err == 0) {
-        *out = adopt(bus, owner);
-        err = *out ? 0 : error_set(-EBADF, "the bus is being closed");
+        *out = key;
     }
-    if (err != 0) {
-        free(owner);
-    }
-    bus_put(bus);
     return err;
 }
 

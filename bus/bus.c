@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "bus.h"
 
+#include "api_child.h"
 #include "channel.h"
 #include "error.h"
 #include "os_clock.h"
@@ -97,16 +98,15 @@ static void no_wake(struct handle *handle)
     (void)handle;
 }
 
-void *bus_adopt(struct bus *bus, struct bus_child *child, enum handle_kind kind)
+void *bus_adopt(struct bus_child *child)
 {
+    struct bus *bus = child->bus;
     (void)pthread_mutex_lock(&lists);
     void *key = NULL;
     if (load32_relaxed(&bus->handle.closing) == 0) {
-        key = handle_publish(&child->handle, kind);
+        key = handle_publish(&child->handle, child->kind->handle);
     }
     if (key) {
-        child->bus = bus;
-        child->kind = kind;
         child->next = bus->children;
         bus->children = child;
         (void)add32_relaxed(&bus->references, 1);
@@ -137,7 +137,7 @@ static void *next_child(struct bus *bus, enum handle_kind *kind)
     (void)pthread_mutex_lock(&lists);
     if (bus->children) {
         key = (void *)bus->children->handle.key; /* NOLINT(performance-no-int-to-ptr) */
-        *kind = bus->children->kind;
+        *kind = bus->children->kind->handle;
         bus->children = bus->children->next;
     }
     (void)pthread_mutex_unlock(&lists);

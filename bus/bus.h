@@ -23,12 +23,14 @@ struct bus {
     struct bus *next;           /* all buses of the process: for fork */
 };
 
+struct child_kind;
+
 /* What a publisher or subscriber handle starts with. */
 struct bus_child {
     struct handle handle;
     struct bus *bus;
     struct bus_child *next;
-    enum handle_kind kind;
+    const struct child_kind *kind; /* api_child.h */
 };
 
 /* The bus of `key` with a reference, or NULL (-EBADF is set). */
@@ -38,7 +40,7 @@ struct bus *bus_get(shmbus_bus *key);
 void bus_put(struct bus *bus);
 
 /* Enters a child into the table and the bus's list. It takes a reference of its own. NULL: closed, or no memory. */
-void *bus_adopt(struct bus *bus, struct bus_child *child, enum handle_kind kind);
+void *bus_adopt(struct bus_child *child);
 
 /* Takes a finished child off its bus. */
 void bus_release(struct bus_child *child);
