@@ -181,33 +181,41 @@ static void count_missed(struct consumer *consumer, uint64_t missed)
     count_relaxed(&consumer->own->missed, missed);
 }
 
-/* Exclusive: the line or slot of the next message. */
-static int peek_exclusive(struct consumer *consumer)
+/* Looks for the reader's next message: 0, -EAGAIN, -EBADMSG; -ESTALE: it was overtaken, and goes on at `resume`. */
+static int look(struct consumer *consumer, stamp *s, uint64_t *resume)
 {
     const struct ring *ring = consumer->ring;
+    atomic_u64 *slot = ring_slot(ring, consumer->sequence);
+    *s = load64_acquire(slot); /* [acq:stamp] */
+    int err = slot_state(ring, *s, consumer->sequence);
+    if (err == 0) {
+        err = ring->overwrite ? copy_aside(consumer, slot, *s)
+                              : decode(ring, slot, *s, consumer->line, &consumer->message);
+    }
+    if (err == -ESTALE && !(ring->overwrite && resume_at(ring, consumer->sequence, *s, resume))) {
+        err = -EBADMSG;
+    }
+    return err;
+}
+
+static int peek_exclusive(struct consumer *consumer)
+{
     for (;;) {
-        atomic_u64 *slot = ring_slot(ring, consumer->sequence);
-        const stamp s = load64_acquire(slot); /* [acq:stamp] */
-        int err = slot_state(ring, s, consumer->sequence);
-        if (err == 0) {
-            err = ring->overwrite ? copy_aside(consumer, slot, s)
-                                  : decode(ring, slot, s, consumer->line, &consumer->message);
-        }
+        stamp s;
         uint64_t resume;
-        if (err == -ESTALE && ring->overwrite && resume_at(ring, consumer->sequence, s, &resume)) {
+        const int err = look(consumer, &s, &resume);
+        if (err == -ESTALE) {
             count_missed(consumer, resume - consumer->sequence);
             consumer->sequence = resume;
             consumer_publish(consumer);
             continue;
         }
-        if (err == -EAGAIN) {
-            if (consumer->sequence != consumer->published) {
-                consumer->burst = consumer->sequence - consumer->published;
-                consumer_publish(consumer);
-            }
+        if (err == -EAGAIN && consumer->sequence != consumer->published) {
+            consumer->burst = consumer->sequence - consumer->published;
+            consumer_publish(consumer);
         }
         if (err != 0) {
-            return err == -ESTALE ? -EBADMSG : err;
+            return err;
         }
         consumer->holding = CONSUMER_OTHER;
         if (!(s & STAMP_ABORTED)) {
@@ -322,7 +330,6 @@ static void release_taken(struct consumer *consumer, uint64_t next, uint32_t lin
 
 static int peek_shared(struct consumer *consumer, unsigned batch)
 {
-    const struct ring *ring = consumer->ring;
     for (;;) {
         if (consumer->sequence == consumer->end) {
             const int err = take(consumer, batch);
@@ -330,15 +337,10 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
                 return err;
             }
         }
-        atomic_u64 *slot = ring_slot(ring, consumer->sequence);
-        const stamp s = load64_acquire(slot); /* [acq:stamp] */
-        int err = slot_state(ring, s, consumer->sequence);
-        if (err == 0) {
-            err = ring->overwrite ? copy_aside(consumer, slot, s)
-                                  : decode(ring, slot, s, consumer->line, &consumer->message);
-        }
+        stamp s;
         uint64_t resume;
-        if (err == -ESTALE && ring->overwrite && resume_at(ring, consumer->sequence, s, &resume)) {
+        const int err = look(consumer, &s, &resume);
+        if (err == -ESTALE) {
             const uint64_t next = resume < consumer->end ? resume : consumer->end;
             count_missed(consumer, next - consumer->sequence);
             release_taken(consumer, next, consumer->line);
