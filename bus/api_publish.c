@@ -8,7 +8,7 @@
 #include "error.h"
 #include "publisher.h"
 
-__thread const unsigned char *reply_lines;
+__thread uintptr_t reply_lines;
 
 struct publisher_handle {
     struct bus_child child;
@@ -213,7 +213,7 @@ int shmbus_send(shmbus_publisher *key, const void *data, size_t size, int64_t de
     if (unlikely(!publisher_send_fast(publisher, data, size, &wake_readers))) {
         return send_entered(section.handle, data, size, deadline);
     }
-    reply_lines = publisher->producer.window.slot + slot_more_lines(size);
+    reply_lines = (uintptr_t)publisher->producer.window.slot + slot_more_lines(size);
     if (unlikely(wake_readers)) {
         return notify_and_leave(publisher);
     }

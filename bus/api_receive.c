@@ -84,7 +84,7 @@ static bool spin_in_section(struct subscriber *subscriber)
     if (!may_spin_in_section(subscriber)) {
         return false;
     }
-    const unsigned char *reply = reply_lines;
+    const uintptr_t reply = reply_lines;
     const struct consumer_record record = consumer_next_record(consumer);
     const bool in_window = consumer->window.slot != consumer->window.end;
     for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {

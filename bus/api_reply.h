@@ -19,9 +19,10 @@
 
 /*
  * The first line that the next message will probably be written to, if it is like the last one of this thread;
- * plus the number of lines behind it, in the address's low bits. To be prefetched only: it may be unmapped.
+ * plus the number of lines behind it, in the address's low bits; 0: it sent none. To be prefetched only: it may
+ * be unmapped.
  */
-extern __thread const unsigned char *reply_lines __attribute__((visibility("hidden")));
+extern __thread uintptr_t reply_lines __attribute__((visibility("hidden")));
 
 /* After a message of `size` bytes was sent. */
 static inline void reply_expect(const struct producer *producer, size_t size)
@@ -30,11 +31,15 @@ static inline void reply_expect(const struct producer *producer, size_t size)
 }
 
 /* When a message has come that was waited for. */
-static inline void reply_prefetch(const unsigned char *lines)
+static inline void reply_prefetch(uintptr_t lines)
 {
-    const size_t more = (uintptr_t)lines % LINE_SIZE;
-    for (size_t i = 0; i <= more; i++) {
-        prefetch_for_writing(lines - more + i * LINE_SIZE);
+    if (lines == 0) {
+        return;
+    }
+    const uintptr_t more = lines % LINE_SIZE;
+    for (uintptr_t i = 0; i <= more; i++) {
+        prefetch_for_writing(
+            (const void *)(lines - more + i * LINE_SIZE)); /* NOLINT(performance-no-int-to-ptr) */
     }
 }
 

@@ -111,6 +111,8 @@ struct handle *handle_enter(const void *key, enum handle_kind kind);
 /* Ends the section. */
 void handle_leave(void);
 
+_Static_assert(offsetof(struct urcu_bp_reader, ctr) == 0, "a reader's entry starts with its counter");
+
 /* A read-side section that was entered inline. */
 struct handle_section {
     struct handle *handle;
@@ -127,18 +129,19 @@ static inline bool handle_enter_cached(const void *user_key, enum handle_kind ki
 {
     const uintptr_t key = (uintptr_t)user_key;
     const struct handle_cache *cached = handle_cache_line(key, kind);
-    struct urcu_bp_reader *reader = URCU_TLS(urcu_bp_reader);
-    if (unlikely(cached->key != key || !reader || reader->ctr & URCU_BP_GP_CTR_NEST_MASK)) {
+    /* Its `ctr`, which comes first; liburcu aligns the entries less than their type says. */
+    unsigned long *reader = (unsigned long *)(void *)URCU_TLS(urcu_bp_reader);
+    if (unlikely(cached->key != key || !reader || *reader & URCU_BP_GP_CTR_NEST_MASK)) {
         return false; /* the thread's first call registers it: not here, where that call costs saved registers */
     }
-    _CMM_STORE_SHARED(reader->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+    _CMM_STORE_SHARED(*reader, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
     cmm_barrier(); /* the closer's membarrier orders the CPU */
     if (unlikely(cached->epoch != load64_relaxed(&handle_epoch))) {
         cmm_barrier();
-        _CMM_STORE_SHARED(reader->ctr, 0);
+        _CMM_STORE_SHARED(*reader, 0);
         return false;
     }
-    *section = (struct handle_section){.handle = cached->handle, .reader = &reader->ctr};
+    *section = (struct handle_section){.handle = cached->handle, .reader = reader};
     return true;
 }
 

@@ -303,7 +303,7 @@ void producer_fill(const struct producer *producer, unsigned index, const void *
     }
 }
 
-const unsigned char *producer_next_lines(const struct producer *producer, size_t size)
+uintptr_t producer_next_lines(const struct producer *producer, size_t size)
 {
     const struct ring *ring = producer->ring;
     const struct producer_claim *last = &producer->claims[0];
@@ -311,11 +311,11 @@ const unsigned char *producer_next_lines(const struct producer *producer, size_t
         const unsigned char *slot = producer->may_send_fast
                                         ? producer->window.slot
                                         : (const unsigned char *)ring_slot(ring, producer->sequence);
-        return slot + slot_more_lines(size);
+        return (uintptr_t)slot + slot_more_lines(size);
     }
     const uint32_t lines = lines_of(size);
     const uint32_t line = ring->multi ? last->line + lines : producer->line;
-    return ring_line(ring, line) + (lines < LINE_SIZE ? lines : LINE_SIZE) - 1;
+    return (uintptr_t)ring_line(ring, line) + (lines < LINE_SIZE ? lines : LINE_SIZE) - 1;
 }
 
 bool producer_send_multi(struct producer *producer, const void *data, size_t size)

@@ -135,10 +135,10 @@ static inline size_t slot_more_lines(size_t size)
 }
 
 /*
- * The first line of the next message's payload if it has `size` bytes too, plus the number of lines behind that
- * one (less than a line has bytes): for prefetching only.
+ * The address of the first line that the next message will be written to, if it has `size` bytes too, plus the
+ * number of lines behind that one (less than a line has bytes): for prefetching only.
  */
-const unsigned char *producer_next_lines(const struct producer *producer, size_t size);
+uintptr_t producer_next_lines(const struct producer *producer, size_t size);
 
 /*
  * Messages that publisher entry `own` has committed. A single publisher does not count what goes through its

@@ -63,15 +63,13 @@ static int64_t yield(const struct wait_request *request, int64_t now)
 /* Spins until ready (true) or until the strategy wants sleep (false); or `*err` is set. */
 static bool spin(const struct wait_request *request, const struct progress *progress, int *err)
 {
-    const bool crowded = request->memory->crowded;
-    const unsigned tight = crowded ? 0 : WAITER_SPINS_TIGHT;
-    const unsigned period = crowded ? WAITER_LOOKS_CROWDED : WAITER_LOOKS_PER_CLOCK;
+    const unsigned tight = request->memory->crowded ? 0 : WAITER_SPINS_TIGHT;
     for (unsigned look = 1;; look++) {
-        const bool glance = look % period == 0;
-        if (request->ready(request->context, glance && look > tight)) {
+        const bool thorough = look % WAITER_LOOKS_PER_CLOCK == 0 && look > tight;
+        if (request->ready(request->context, thorough)) {
             return true;
         }
-        if (glance) {
+        if (look % (request->memory->crowded ? WAITER_LOOKS_CROWDED : WAITER_LOOKS_PER_CLOCK) == 0) {
             int64_t now = os_clock_monotonic();
             if (look > tight) {
                 now = yield(request, now);
