@@ -335,7 +335,7 @@ bool producer_send_multi(struct producer *producer, const void *data, size_t siz
     ring_copy_inline(ring_payload(slot), data, size);
     store64_release(slot,
                     stamp_make(ring_lap(ring, sequence), producer->id, (uint32_t)size, 0)); /* [rel:stamp] */
-    prefetch_for_writing((unsigned char *)ring_slot(ring, sequence + MULTI_PREFETCH));
+    slot_prefetch((const unsigned char *)ring_slot(ring, sequence + MULTI_PREFETCH), size);
     count_relaxed(&producer->own->messages, 1);
     count_relaxed(&producer->own->bytes, size);
     return true;

@@ -152,12 +152,12 @@ static inline uint64_t producer_messages(const struct ring *ring, const struct s
     return counted + (!ring->multi && sent > 0 ? (uint32_t)sent : 0);
 }
 
-/* Asks for the lines of a slot ahead, as many as this message takes. */
-static inline void producer_prefetch(const unsigned char *slot, size_t size)
+/* Asks for the lines of a slot that a message of `size` bytes takes. */
+static inline void slot_prefetch(const unsigned char *slot, size_t size)
 {
-    prefetch_for_writing(slot + PRODUCER_PREFETCH);
+    prefetch_for_writing(slot);
     for (size_t at = LINE_SIZE; at < size + SLOT_HEADER; at += LINE_SIZE) {
-        prefetch_for_writing(slot + PRODUCER_PREFETCH + at);
+        prefetch_for_writing(slot + at);
     }
 }
 
@@ -173,7 +173,7 @@ static inline bool producer_send_fast(struct producer *producer, const void *dat
         return false;
     }
     struct shm_publisher *own = producer->own;
-    producer_prefetch(slot, size);
+    slot_prefetch(slot + PRODUCER_PREFETCH, size);
     store64_relaxed(&producer->ring->shared->tail,
                     window->tail + ((uint64_t)(slot - window->first) << window->tail_shift));
     ring_copy_inline(slot + SLOT_HEADER, data, size);

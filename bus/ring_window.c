@@ -66,7 +66,7 @@ unsigned producer_send_run(struct producer *producer, const struct iovec *messag
         if (unlikely(!data || size > producer->inline_max)) {
             break;
         }
-        producer_prefetch(slot, size);
+        slot_prefetch(slot + PRODUCER_PREFETCH, size);
         store64_relaxed(tail, behind);
         ring_copy_inline(slot + SLOT_HEADER, data, size);
         store64_release((atomic_u64 *)(void *)slot,
