@@ -48,7 +48,7 @@ void publisher_notify(struct publisher *publisher);
 
 static inline bool publisher_removed(const struct publisher *publisher)
 {
-    return load32_relaxed(&publisher->producer.ring->shared->removed) != 0;
+    return load32_relaxed(&publisher->producer.shared->removed) != 0;
 }
 
 /* Sends the usual message (producer_send_fast()); true with `*wake`: publisher_notify() is due. */
@@ -58,7 +58,7 @@ static inline bool publisher_send_fast(struct publisher *publisher, const void *
                  !producer_send_fast(&publisher->producer, data, size))) {
         return false;
     }
-    *wake = waiter_wanted(publisher->data);
+    *wake = waiter_wanted(&publisher->producer.shared->data);
     return true;
 }
 

@@ -34,7 +34,6 @@ static void open_window(struct producer *producer)
                     position_make(sequence, producer->line)); /* see producer_messages() */
     window->end = window->slot + (end > sequence ? (end - sequence) << ring->stride_shift : 0);
     window->tail = position_make(sequence + 1, producer->line);
-    window->tail_shift = 32 - ring->stride_shift;
     window->stamp = stamp_make(ring_lap(ring, sequence), producer->id, 0, 0);
 }
 
@@ -44,6 +43,7 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     const uint64_t sequence = ring_tail(ring, &tail);
     memset(producer, 0, sizeof *producer);
     producer->ring = ring;
+    producer->shared = ring->shared;
     producer->own = &ring->publishers[id];
     producer->id = id;
     producer->inline_max = ring->inline_max;

@@ -43,14 +43,14 @@ struct producer_window {
     unsigned char *slot; /* next */
     unsigned char *end;
     unsigned char *first; /* the slot of producer.sequence */
-    position tail;        /* the tail behind a message in `first` */
+    position tail;        /* the tail behind a message in `slot` */
     stamp stamp;          /* of all its messages, without the length */
-    uint32_t tail_shift;  /* bytes from `first`, shifted so, are sequences of the tail */
 };
 
 struct producer {
     struct producer_window window;
     struct shm_publisher *own;
+    struct shm_channel *shared;
     const struct ring *ring;
     uint32_t inline_max;
     uint32_t stride;
@@ -174,8 +174,9 @@ static inline bool producer_send_fast(struct producer *producer, const void *dat
     }
     struct shm_publisher *own = producer->own;
     slot_prefetch(slot + PRODUCER_PREFETCH, size);
-    store64_relaxed(&producer->ring->shared->tail,
-                    window->tail + ((uint64_t)(slot - window->first) << window->tail_shift));
+    const position tail = window->tail;
+    window->tail = tail + POSITION_ONE;
+    store64_relaxed(&producer->shared->tail, tail);
     ring_copy_inline(slot + SLOT_HEADER, data, size);
     store64_release((atomic_u64 *)(void *)slot,
                     window->stamp | (size << STAMP_LENGTH_SHIFT)); /* [rel:stamp] */

@@ -18,9 +18,9 @@ static void claim_in_window(struct producer *producer, uint32_t end)
 {
     struct producer_window *window = &producer->window;
     producer->line = end;
-    window->tail = (window->tail & ~(position)UINT32_MAX) | end;
-    store64_relaxed(&producer->ring->shared->tail,
-                    window->tail + ((uint64_t)(window->slot - window->first) << window->tail_shift));
+    const position tail = (window->tail & ~(position)UINT32_MAX) | end;
+    window->tail = tail + POSITION_ONE;
+    store64_relaxed(&producer->shared->tail, tail);
 }
 
 /* The stamp, and with it the record, of a message at the window's next slot; on to the slot behind. */
@@ -55,9 +55,9 @@ unsigned producer_send_run(struct producer *producer, const struct iovec *messag
 {
     struct producer_window *window = &producer->window;
     struct shm_publisher *own = producer->own;
-    atomic_u64 *tail = &producer->ring->shared->tail;
+    atomic_u64 *tail = &producer->shared->tail;
     unsigned char *slot = window->slot;
-    position behind = window->tail + ((uint64_t)(slot - window->first) << window->tail_shift);
+    position behind = window->tail;
     uint64_t bytes = load64_relaxed(&own->bytes);
     unsigned sent = 0;
     for (; sent < count && slot != window->end; sent++) {
@@ -77,6 +77,7 @@ unsigned producer_send_run(struct producer *producer, const struct iovec *messag
         store64_relaxed(&own->bytes, bytes);
     }
     window->slot = slot;
+    window->tail = behind;
     return sent;
 }
 
