@@ -203,7 +203,7 @@ static __attribute__((noinline)) int next_entered(struct consumer *consumer, shm
 {
     struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
     struct consumer_glimpse seen;
-    if (consumer->holding && !consumer_release_fast(consumer)) {
+    if (consumer->holding) {
         release(subscriber);
     }
     bool found = consumer_peek_window(consumer, &seen);
