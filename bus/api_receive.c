@@ -206,17 +206,18 @@ static __attribute__((noinline)) int next_entered(struct consumer *consumer, shm
     if (consumer->holding) {
         release(subscriber);
     }
-    bool found = consumer_peek_window(consumer, &seen);
-    if (!found && deadline != SHMBUS_NOWAIT && subscriber_try_peek(subscriber, 1) == -EAGAIN) {
-        found = spin_in_section(subscriber) && consumer_peek_window(consumer, &seen);
-    }
-    if (found) {
+    int err = 0;
+    if (consumer_peek_window(consumer, &seen)) {
         show_fast(consumer, &seen, message);
-        handle_leave();
-        return 0;
+    } else if ((err = subscriber_try_peek(subscriber, 1)) == 0) {
+        show(consumer, message);
+    } else if (err == -EAGAIN && deadline != SHMBUS_NOWAIT && spin_in_section(subscriber) &&
+               consumer_peek_window(consumer, &seen)) {
+        show_fast(consumer, &seen, message);
+        err = 0;
     }
     handle_leave();
-    return peek_slow(key, message, deadline, false);
+    return err == 0 ? 0 : peek_slow(key, message, deadline, false);
 }
 
 int shmbus_next(shmbus_subscriber *key, shmbus_message *message, int64_t deadline)

@@ -8,8 +8,35 @@ static void close_window(struct consumer *consumer)
     consumer->window.end = consumer->window.slot;
 }
 
-/* Opens the window up to where the position must be published, or the end of the lap. */
-static void open_window(struct consumer *consumer)
+/* Messages in a window whose reader is close behind the publisher. */
+#define SHORT_WINDOW 64u
+
+static bool is_there(const struct ring *ring, uint64_t sequence)
+{
+    return stamp_laps_ahead(load64_relaxed(ring_slot(ring, sequence)), ring_lap(ring, sequence)) == 0;
+}
+
+/*
+ * How many of the window's `length` messages to read before looking again how far ahead the publisher is: slots
+ * that are written already are asked for early, those that he is writing are not. A look takes a line from him.
+ */
+static uint64_t look_ahead(struct consumer *consumer, uint64_t length)
+{
+    const struct ring *ring = consumer->ring;
+    const uint64_t behind = consumer->sequence + (CONSUMER_PREFETCH >> ring->stride_shift);
+    if (length > 0 && is_there(ring, behind + length)) {
+        consumer->window.prefetch = CONSUMER_PREFETCH;
+        return length;
+    }
+    if (length > SHORT_WINDOW) {
+        length = SHORT_WINDOW;
+        consumer->window.prefetch = is_there(ring, behind + length) ? CONSUMER_PREFETCH : 0;
+    }
+    return length;
+}
+
+/* Opens the window up to where the position must be published, or the end of the lap; shorter when close behind. */
+static void open_window(struct consumer *consumer, bool caught_up)
 {
     const struct ring *ring = consumer->ring;
     const uint64_t sequence = consumer->sequence;
@@ -19,22 +46,17 @@ static void open_window(struct consumer *consumer)
     const uint64_t lap_end = (sequence | (ring->slot_count - 1)) + 1;
     const uint64_t publish = consumer->published + ring->grant_slots - 1; /* its release goes the long way */
     const uint64_t end = publish < lap_end ? publish : lap_end;
+    uint64_t length = end > sequence ? end - sequence : 0;
     struct consumer_window *window = &consumer->window;
-    window->slot = (unsigned char *)ring_slot(ring, sequence);
-    window->end = window->slot + (end > sequence ? (end - sequence) << ring->stride_shift : 0);
-    window->expected = ring_lap(ring, sequence) << STAMP_LAP_SHIFT;
     window->prefetch = 0;
-}
-
-/* Is the message behind the window there already? Then all its slots are written: ask for them early. */
-static void prefetch_window(struct consumer *consumer)
-{
-    const struct ring *ring = consumer->ring;
-    const uint64_t ahead = consumer->sequence + ring->grant_slots;
-    const stamp s = load64_relaxed(ring_slot(ring, ahead));
-    if (stamp_laps_ahead(s, ring_lap(ring, ahead)) == 0) {
-        consumer->window.prefetch = CONSUMER_PREFETCH;
+    if (!caught_up) {
+        length = look_ahead(consumer, length);
+    } else if (length > SHORT_WINDOW) {
+        length = SHORT_WINDOW;
     }
+    window->slot = (unsigned char *)ring_slot(ring, sequence);
+    window->end = window->slot + (length << ring->stride_shift);
+    window->expected = ring_lap(ring, sequence) << STAMP_LAP_SHIFT;
 }
 
 void consumer_init(struct consumer *consumer, const struct ring *ring, struct shm_group *group,
@@ -57,7 +79,7 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
     consumer->published_line = consumer->line;
     consumer->publish_lines = ring->grant_lines;
     store64_release(&own->held, position_make(sequence, consumer->line)); /* [rel:held] */
-    open_window(consumer);
+    open_window(consumer, true);
 }
 
 /* Where an arena record lies, bounded; false when it lies outside. `line` becomes the one behind it. */
@@ -368,6 +390,9 @@ int consumer_peek(struct consumer *consumer, unsigned batch)
     if (consumer->holding && consumer->window.slot == consumer->window.end) {
         return 0;
     }
+    if (consumer->window.slot == consumer->window.end) {
+        open_window(consumer, false);
+    }
     struct consumer_glimpse seen;
     if (consumer_peek_window(consumer, &seen)) {
         consumer->message = (struct consumer_message){
@@ -377,7 +402,7 @@ int consumer_peek(struct consumer *consumer, unsigned batch)
     close_window(consumer); /* what is found here is given back by consumer_release() */
     const int err = consumer->shared ? peek_shared(consumer, batch) : peek_exclusive(consumer);
     if (err != 0) {
-        open_window(consumer);
+        open_window(consumer, true);
     }
     return err;
 }
@@ -423,8 +448,7 @@ bool consumer_release(struct consumer *consumer)
         count_relaxed(&consumer->own->redelivered, 1);
     }
     const bool tell = advance(consumer);
-    open_window(consumer);
-    prefetch_window(consumer);
+    open_window(consumer, false);
     return tell;
 }
 
