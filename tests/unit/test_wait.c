@@ -67,6 +67,32 @@ static void send_times_out(shmbus_publisher *publisher, int64_t deadline)
     check(shmbus_now() >= deadline);
 }
 
+/* Readers publish room by the eighth of the ring: who gives up looks at what they have really given back. */
+UNIT(wait, counts_unpublished_room_before_it_gives_up)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        const shmbus_channel_options options = {.producers = i % 2 ? SHMBUS_SINGLE : SHMBUS_MULTI,
+                                                .slots = 64};
+        shmbus_bus *bus = unit_open();
+        shmbus_publisher *publisher = publisher_that(bus, strategies[i / 2], &options);
+        shmbus_subscriber *subscriber = unit_subscriber(bus, NULL);
+        char byte;
+        for (unsigned k = 0; k < 64; k++) {
+            check_eq(shmbus_send(publisher, "x", 1, SHMBUS_NOWAIT), 0);
+        }
+        check_eq(shmbus_send(publisher, "x", 1, shmbus_now()), -ETIMEDOUT);
+        for (unsigned k = 0; k < 3; k++) {
+            check_eq(shmbus_recv(subscriber, &byte, 1, NULL, SHMBUS_NOWAIT), 1);
+        }
+        for (unsigned k = 0; k < 3; k++) {
+            check_eq(shmbus_send(publisher, "x", 1, shmbus_now()), 0);
+        }
+        check_eq(shmbus_send(publisher, "x", 1, shmbus_now()), -ETIMEDOUT);
+        check_eq(shmbus_close(bus), 0);
+        check_eq(shmbus_remove(unit_bus), 0);
+    }
+}
+
 UNIT(wait, ends_at_the_deadline)
 {
     for (unsigned i = 0; i < 12; i++) {
