@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random walks over all calls of both sides of a single-publisher channel, where each call goes through the
- * window or the long way by turns: inline messages and records, batches, claims that are committed or aborted, in
+ * Random walks over all calls of both sides of a channel, where each call goes through the window or the long
+ * way by turns: inline messages and records, batches, claims that are committed or aborted, in
  * and out of order; peeked twice, held over other calls, polled with stops.
  */
 #include "unit.h"
@@ -253,16 +253,13 @@ static void check_counters(struct walk *walk)
     unit_check_ledger();
 }
 
-static void walk(uint32_t slots, uint64_t seed)
+static void walk(enum shmbus_producers producers, uint32_t slots, uint64_t seed)
 {
     static void (*const sends[])(struct walk *) = {send_one, send_one, send_batch, claim_some, claim_some};
     static void (*const receives[])(struct walk *) = {call_next,    call_next, call_peek,
                                                       call_release, call_recv, call_poll};
-    const shmbus_channel_options options = {.producers = SHMBUS_SINGLE,
-                                            .slots = slots,
-                                            .arena = 32 << 10,
-                                            .largest = 3000,
-                                            .first_sequence = FIRST};
+    const shmbus_channel_options options = {
+        .producers = producers, .slots = slots, .arena = 32 << 10, .largest = 3000, .first_sequence = FIRST};
     shmbus_bus *bus = unit_open();
     struct walk walk = {.random = seed, .sent = FIRST, .next = FIRST};
     walk.publisher = unit_publisher(bus, &options);
@@ -287,7 +284,15 @@ static void walk(uint32_t slots, uint64_t seed)
 UNIT(ring_window, walks_over_all_calls)
 {
     for (uint32_t slots = 4; slots <= 128; slots *= 2) {
-        walk(slots, slots);
+        walk(SHMBUS_SINGLE, slots, slots);
+    }
+}
+
+/* Without a producer's window, for comparison. */
+UNIT(ring_window, walks_over_all_calls_of_a_multi_channel)
+{
+    for (uint32_t slots = 4; slots <= 128; slots *= 2) {
+        walk(SHMBUS_MULTI, slots, slots);
     }
 }
 
