@@ -393,7 +393,7 @@ int shmbus_commit(shmbus_publisher *key, const shmbus_claim_t *claim)
         return finish_claims(key, claim, 1, 0);
     }
     reply_expect(&publisher->producer, claim->size);
-    if (unlikely(waiter_wanted(publisher->data))) {
+    if (unlikely(publisher_wake_wanted(publisher))) {
         return notify_and_leave(publisher);
     }
     handle_leave_cached(section);

@@ -57,7 +57,6 @@ int publisher_open(struct publisher *publisher, struct channel *channel, enum sh
         store32_release(&ring->shared->publishers_used, (uint32_t)index + 1); /* [rel:tables] */
     }
     store64_release(&entry->owner, channel->segment->self.owner); /* [rel:owner] */
-    publisher->data = &ring->shared->data;
     publisher->channel = channel;
     publisher->closing = closing;
     publisher->strategy = strategy;
@@ -79,7 +78,7 @@ void publisher_close(struct publisher *publisher)
 
 void publisher_notify(struct publisher *publisher)
 {
-    if (waiter_notify(publisher->data, publisher->registered)) {
+    if (waiter_notify(&publisher->producer.shared->data, publisher->registered)) {
         count_relaxed(&publisher->producer.own->wakes, 1);
     }
 }

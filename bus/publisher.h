@@ -18,7 +18,6 @@
 
 struct publisher {
     struct producer producer;
-    struct shm_wait *data; /* readers who sleep for messages */
     struct channel *channel;
     const atomic_u32 *closing;
     struct wait_memory waits;
@@ -51,6 +50,12 @@ static inline bool publisher_removed(const struct publisher *publisher)
     return load32_relaxed(&publisher->producer.shared->removed) != 0;
 }
 
+/* Do readers sleep for messages? After a commit through the window: publishers without one call publisher_notify(). */
+static inline bool publisher_wake_wanted(const struct publisher *publisher)
+{
+    return waiter_wanted(&publisher->producer.shared->data);
+}
+
 /* Sends the usual message (producer_send_fast()); true with `*wake`: publisher_notify() is due. */
 static inline bool publisher_send_fast(struct publisher *publisher, const void *data, size_t size, bool *wake)
 {
@@ -58,7 +63,7 @@ static inline bool publisher_send_fast(struct publisher *publisher, const void *
                  !producer_send_fast(&publisher->producer, data, size))) {
         return false;
     }
-    *wake = waiter_wanted(&publisher->producer.shared->data);
+    *wake = publisher_wake_wanted(publisher);
     return true;
 }
 
