@@ -15,7 +15,7 @@ struct publisher_handle {
     struct publisher publisher;
 };
 
-static struct publisher_handle *from_handle(struct handle *handle)
+static struct publisher_handle *publisher_from_handle(struct handle *handle)
 {
     return caa_container_of(handle, struct publisher_handle, child.handle);
 }
@@ -32,7 +32,7 @@ static int call_begin(struct call *call, shmbus_publisher *key)
     if (!handle) {
         return -EBADF;
     }
-    *call = (struct call){.owner = from_handle(handle)};
+    *call = (struct call){.owner = publisher_from_handle(handle)};
     return 0;
 }
 
@@ -56,20 +56,21 @@ static int call_end_claim(struct call *call, int claimed)
 
 static void wake(struct handle *handle)
 {
-    struct publisher *publisher = &from_handle(handle)->publisher;
-    (void)waiter_wake(&publisher->channel->ring.shared->space);
+    const struct channel *channel = publisher_from_handle(handle)->publisher.channel;
+    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
 }
 
 static int open_publisher(struct bus_child *child, struct channel *channel, const void *asked)
 {
     const shmbus_publisher_options *options = asked;
-    struct publisher *publisher = &from_handle(&child->handle)->publisher;
-    return publisher_open(publisher, channel, options->wait, &child->handle.closing);
+    struct publisher *publisher = &publisher_from_handle(&child->handle)->publisher;
+    const struct wait_style style = {.strategy = options->wait, .interruptible = options->interruptible != 0};
+    return publisher_open(publisher, channel, style, &child->handle.closing);
 }
 
 static void close_publisher(struct bus_child *child)
 {
-    publisher_close(&from_handle(&child->handle)->publisher);
+    publisher_close(&publisher_from_handle(&child->handle)->publisher);
 }
 
 static const struct child_kind publisher_kind = {
@@ -198,7 +199,7 @@ static __attribute__((noinline, cold)) int notify_and_leave(struct publisher *pu
 static __attribute__((noinline)) int send_entered(struct handle *handle, const void *data, size_t size,
                                                   int64_t deadline)
 {
-    struct call call = {.owner = from_handle(handle)};
+    struct call call = {.owner = publisher_from_handle(handle)};
     return call_end(&call, send_in(&call, data, size, deadline));
 }
 
@@ -208,7 +209,7 @@ int shmbus_send(shmbus_publisher *key, const void *data, size_t size, int64_t de
     if (unlikely(!handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
         return send_slow(key, data, size, deadline);
     }
-    struct publisher *publisher = &from_handle(section.handle)->publisher;
+    struct publisher *publisher = &publisher_from_handle(section.handle)->publisher;
     bool wake_readers;
     if (unlikely(!publisher_send_fast(publisher, data, size, &wake_readers))) {
         return send_entered(section.handle, data, size, deadline);
@@ -325,7 +326,7 @@ int shmbus_claim(shmbus_publisher *key, shmbus_claim_t *claim, int64_t deadline)
 {
     struct handle_section section;
     if (likely(claim && handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
-        struct publisher *publisher = &from_handle(section.handle)->publisher;
+        struct publisher *publisher = &publisher_from_handle(section.handle)->publisher;
         struct producer *producer = &publisher->producer;
         const bool claimed = !publisher_removed(publisher) && producer_claim_one(producer, claim->size);
         if (likely(claimed)) {
@@ -387,7 +388,7 @@ int shmbus_commit(shmbus_publisher *key, const shmbus_claim_t *claim)
     if (unlikely(!claim || !handle_enter_cached(key, HANDLE_PUBLISHER, &section))) {
         return finish_claims(key, claim, 1, 0);
     }
-    struct publisher *publisher = &from_handle(section.handle)->publisher;
+    struct publisher *publisher = &publisher_from_handle(section.handle)->publisher;
     if (unlikely(!producer_commit_one(&publisher->producer, claim->sequence, claim->size))) {
         handle_leave_cached(section);
         return finish_claims(key, claim, 1, 0);

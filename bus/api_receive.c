@@ -70,7 +70,7 @@ static void pause_behind_burst(struct consumer *consumer)
 /* Should a call that found nothing look some more before it pins its handle? */
 static bool may_spin_in_section(struct subscriber *subscriber)
 {
-    if (subscriber->strategy == SHMBUS_WAIT_BLOCK || subscriber->waits.crowded) {
+    if (!wait_spins(subscriber->style, &subscriber->waits)) {
         return false;
     }
     pause_behind_burst(&subscriber->consumer);
@@ -87,8 +87,9 @@ static bool spin_in_section(struct subscriber *subscriber)
     const uintptr_t reply = reply_lines;
     const struct consumer_record record = consumer_next_record(consumer);
     const bool in_window = consumer->window.slot != consumer->window.end;
-    for (unsigned look = 0; look < WAITER_SPINS_TIGHT; look++) {
+    for (unsigned look = 0; look < WAIT_SPINS_TIGHT; look++) {
         if (in_window ? consumer_arrived(consumer) : consumer_ready(consumer)) {
+            subscriber->waits.spins.misses = 0;
             consumer_prefetch_record(&record);
             reply_prefetch(reply);
             return true;

@@ -6,8 +6,8 @@
 
 static void wake(struct handle *handle)
 {
-    struct subscriber *subscriber = &subscriber_from_handle(handle)->subscriber;
-    (void)waiter_wake(&subscriber->channel->ring.shared->data);
+    const struct channel *channel = subscriber_from_handle(handle)->subscriber.channel;
+    (void)waiter_notify(&channel->ring.shared->data, &channel->segment->self);
 }
 
 static int open_subscriber(struct bus_child *child, struct channel *channel, const void *options)

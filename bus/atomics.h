@@ -51,6 +51,14 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "atomic
     {                                                                                                        \
         return atomic_fetch_add_explicit(word, value, memory_order_acq_rel);                                 \
     }                                                                                                        \
+    static inline uint##bits##_t or ##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_or_explicit(word, value, memory_order_acq_rel);                                  \
+    }                                                                                                        \
+    static inline uint##bits##_t and##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_and_explicit(word, value, memory_order_acq_rel);                                 \
+    }                                                                                                        \
     static inline bool cas##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t *expected,                   \
                                            uint##bits##_t desired)                                           \
     {                                                                                                        \

@@ -8,6 +8,7 @@
 #include "os_clock.h"
 #include "os_segment.h"
 #include "subscriber.h"
+#include "waiter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -337,4 +338,9 @@ int64_t shmbus_deadline(int64_t timeout)
         return now;
     }
     return timeout < SHMBUS_FOREVER - now ? now + timeout : SHMBUS_FOREVER;
+}
+
+void shmbus_interrupt(void)
+{
+    waiter_interrupt();
 }

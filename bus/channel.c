@@ -168,8 +168,8 @@ int channel_remove(struct segment *segment, const char *name)
     }
     directory_remove(segment, channel->index);
     store32_release(&channel->ring.shared->removed, 1); /* [rel:removed] */
-    (void)waiter_wake(&channel->ring.shared->data);
-    (void)waiter_wake(&channel->ring.shared->space);
+    (void)waiter_notify(&channel->ring.shared->data, &segment->self);
+    (void)waiter_notify(&channel->ring.shared->space, &segment->self);
     channel_close(channel);
     return 0;
 }

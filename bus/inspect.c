@@ -199,6 +199,7 @@ int shmbus_view_participant(shmbus_view *view, uint32_t *cursor, shmbus_particip
             .pid = load32_relaxed(&entry->pid),
             .alive = participant_alive(&view->observer, owner_of(view, *cursor)),
             .registered = (load32_relaxed(&entry->flags) & PARTICIPANT_REGISTERED) != 0,
+            .timed = (load32_relaxed(&entry->flags) & PARTICIPANT_TIMED) != 0,
         };
         memcpy(info->name, entry->name, SHMBUS_NAME_MAX);
         ++*cursor;

@@ -50,15 +50,17 @@ struct shm_header {
 struct shm_participant {
     atomic_u64 state;     /* {generation:32, PARTICIPANT_*:32}; the owner, and recovery when it is dead */
     atomic_u32 pid;       /* a label for people */
-    atomic_u32 flags;     /* PARTICIPANT_REGISTERED */
+    atomic_u32 flags;     /* PARTICIPANT_REGISTERED, PARTICIPANT_TIMED; the owner */
     uint64_t attached_ns; /* CLOCK_REALTIME */
     char name[NAME_SIZE];
-    uint8_t reserved[56];
+    atomic_u32 bell; /* the futex of its waitsets: bumped by each wake-up, by anybody */
+    uint8_t reserved[52];
 };
 
 #define PARTICIPANT_FREE 0u
 #define PARTICIPANT_ATTACHED 1u
 #define PARTICIPANT_REGISTERED 1u /* flags: membarrier reaches it, its sends need no fence */
+#define PARTICIPANT_TIMED 2u      /* flags: it cannot call membarrier, and sleeps in short steps */
 
 /* One channel of the directory. Written under the directory lock; `state` last. */
 struct shm_entry {
@@ -75,15 +77,24 @@ struct shm_entry {
 #define ENTRY_LIVE 2u
 #define ENTRY_REMOVED 3u /* nobody may open it; its extent is freed when nobody holds its byte */
 
-/* Who sleeps for what, and the futex word. Any participant writes. */
+#define WAIT_BELL_WORDS 6u
+#define WAIT_BELL_BITS (64u * WAIT_BELL_WORDS)
+
+/* Who sleeps for what. Any participant writes. */
 struct shm_wait {
-    atomic_u32 sleepers; /* WAIT_*: read by every sender, written only around sleeps */
-    atomic_u32 event;    /* the futex: bumped by each wake-up */
-    uint8_t reserved[56];
+    atomic_u64
+        sleepers; /* {lowered:31, raised:31, WAIT_*:2}: read by every sender, written only around sleeps */
+    atomic_u32 event; /* the futex of those who sleep for this alone: bumped by each wake-up */
+    uint32_t reserved;
+    /* Whose waitsets wait for this, asleep or not: bit i is participants i, i + WAIT_BELL_BITS, ... */
+    atomic_u64 bells[WAIT_BELL_WORDS];
 };
 
-#define WAIT_NONE 0u
-#define WAIT_ASLEEP 1u /* somebody sleeps, or is about to */
+#define WAIT_ASLEEP UINT64_C(1) /* somebody sleeps on `event`, or is about to */
+#define WAIT_BELLS UINT64_C(2)  /* somebody sleeps on the bell of a participant in `bells`, or is about to */
+#define WAIT_FLAGS UINT64_C(3)
+#define WAIT_RAISED (UINT64_C(1) << 2)
+#define WAIT_LOWERED (UINT64_C(1) << 33)
 
 /* The head of a channel. Geometry is written once, before the directory entry goes live. */
 struct shm_channel {
@@ -204,6 +215,7 @@ LAYOUT_AT(shm_participant, pid, 8);
 LAYOUT_AT(shm_participant, flags, 12);
 LAYOUT_AT(shm_participant, attached_ns, 16);
 LAYOUT_AT(shm_participant, name, 24);
+LAYOUT_AT(shm_participant, bell, 72);
 LAYOUT_SIZE(shm_participant, 128);
 
 LAYOUT_AT(shm_entry, state, 0);
@@ -214,7 +226,8 @@ LAYOUT_AT(shm_entry, name, 24);
 LAYOUT_SIZE(shm_entry, 128);
 
 LAYOUT_AT(shm_wait, sleepers, 0);
-LAYOUT_AT(shm_wait, event, 4);
+LAYOUT_AT(shm_wait, event, 8);
+LAYOUT_AT(shm_wait, bells, 16);
 LAYOUT_SIZE(shm_wait, 64);
 
 LAYOUT_AT(shm_channel, magic, 0);
@@ -240,7 +253,6 @@ LAYOUT_AT(shm_channel, publishers_used, 124);
 LAYOUT_AT(shm_channel, groups_used, 128);
 LAYOUT_AT(shm_channel, members_used, 132);
 LAYOUT_AT(shm_channel, orphans, 136);
-LAYOUT_AT(shm_channel, handovers, 140);
 LAYOUT_AT(shm_channel, handovers, 140);
 LAYOUT_AT(shm_channel, departed_messages, 144);
 LAYOUT_AT(shm_channel, tail, 256);
@@ -290,7 +302,7 @@ LAYOUT_SIZE(shm_member, 128);
  * FNV-1a, a word at a time, over the format number (raised with each change of meaning) and the sizes and
  * places that a change of structure would move.
  */
-#define LAYOUT_FORMAT UINT64_C(1)
+#define LAYOUT_FORMAT UINT64_C(2)
 #define LAYOUT_MIX(hash, value) (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
 #define LAYOUT_MIX3(hash, a, b, c) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c)
 #define LAYOUT_HASH_STAMP                                                                                    \

@@ -36,10 +36,17 @@
 
 #define FIRST_SEQUENCE_MAX (UINT64_C(1) << 39)
 
-/* Longest sleep before looking again: a waker killed between its commit and its wake-up costs this much. */
+/*
+ * Longest sleep before looking again: a waker killed between its commit and its wake-up costs this much. A test
+ * that looks for lost wake-ups makes it longer, to see them.
+ */
+#ifndef SLEEP_MAX_NS
 #define SLEEP_MAX_NS INT64_C(250000000)
+#endif
 /* The same for a sleeper that cannot call membarrier: it may miss a flag that a sender did not see. */
 #define SLEEP_UNFENCED_NS INT64_C(1000000)
+/* The same while what it waits for is claimed, by somebody who may have died. */
+#define SLEEP_HELD_UP_NS INT64_C(10000000)
 /* Who waits asks this often whether those it waits for are alive. */
 #define LIVENESS_CHECK_NS INT64_C(5000000)
 

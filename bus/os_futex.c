@@ -2,20 +2,43 @@
 #define _GNU_SOURCE
 #include "os_futex.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+static struct timespec timespec_of(int64_t deadline)
+{
+    return (struct timespec){.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+}
+
 void os_futex_wait(atomic_u32 *word, uint32_t expected, int64_t deadline)
 {
-    const struct timespec until = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
-    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; the caller looks again whatever it returns. */
+    const struct timespec until = timespec_of(deadline);
+    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. */
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+bool os_futex_wait_any(const struct os_futex_word *words, unsigned count, int64_t deadline)
+{
+    struct futex_waitv waiters[OS_FUTEX_WORDS];
+    if (count > OS_FUTEX_WORDS) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        waiters[i] = (struct futex_waitv){
+            .val = words[i].expected, .uaddr = (uintptr_t)words[i].word, .flags = FUTEX_32};
+    }
+    const struct timespec until = timespec_of(deadline);
+    return syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+           errno == ETIMEDOUT || errno == EINTR || errno == EFAULT;
 }
 
 void os_futex_wake_all(atomic_u32 *word)
 {
+    const int before = errno;
     (void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    errno = before;
 }

@@ -5,10 +5,18 @@
 #include "error.h"
 #include "os_barrier.h"
 #include "os_clock.h"
+#include "os_futex.h"
 #include "os_lock.h"
 #include "os_process.h"
 
 #include <string.h>
+
+/* How this process can wait and send: tried once, here, so that the tools can tell. */
+static uint32_t try_membarrier(struct participant *self)
+{
+    self->registered = !self->fenced && os_barrier_register();
+    return (self->registered ? PARTICIPANT_REGISTERED : 0) | (os_barrier_global() ? 0 : PARTICIPANT_TIMED);
+}
 
 static void fill(struct participant *self, uint32_t index, const char *name)
 {
@@ -16,9 +24,8 @@ static void fill(struct participant *self, uint32_t index, const char *name)
     const uint64_t generation = (load64_relaxed(&entry->state) >> 32) + 1;
     self->index = index;
     self->owner = (generation << 32) | (index + 1);
-    self->registered = os_barrier_register();
     store32_relaxed(&entry->pid, os_process_id());
-    store32_relaxed(&entry->flags, self->registered ? PARTICIPANT_REGISTERED : 0);
+    store32_relaxed(&entry->flags, try_membarrier(self));
     entry->attached_ns = os_clock_realtime();
     memset(entry->name, 0, sizeof entry->name);
     memcpy(entry->name, name, strnlen(name, sizeof entry->name - 1));
@@ -63,4 +70,21 @@ bool participant_alive(const struct participant *self, uint64_t owner)
         return false;
     }
     return owner == self->owner || os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index));
+}
+
+bool participant_barrier(const struct participant *self)
+{
+    if (likely(os_barrier_global())) {
+        return true;
+    }
+    atomic_u32 *flags = &self->table[self->index].flags;
+    store32_relaxed(flags, load32_relaxed(flags) | PARTICIPANT_TIMED);
+    return false;
+}
+
+void participant_ring(const struct participant *self, uint32_t index)
+{
+    atomic_u32 *bell = &self->table[index].bell;
+    (void)add32_acq_rel(bell, 1); /* [rel:bell] */
+    os_futex_wake_all(bell);
 }

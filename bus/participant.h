@@ -7,9 +7,12 @@
  *   participant_attach    holder of the directory lock  participant_alive of others
  *   participant_detach    the owner                     participant_alive of others
  *   participant_alive     anybody                       everything
+ *   participant_barrier   anybody, for his own          everything
+ *   participant_ring      anybody, for anyone           everything
  *
  * killed        the lock is gone: the entry counts as dead, whatever it says, and is used again with the
- *               next generation, which makes the old owner word dead for good.
+ *               next generation, which makes the old owner word dead for good. A bell that is not rung to the
+ *               end leaves its sleepers to their own bounded sleep.
  */
 #ifndef SHMBUS_BUS_PARTICIPANT_H
 #define SHMBUS_BUS_PARTICIPANT_H
@@ -22,16 +25,29 @@ struct participant {
     uint32_t index;  /* own entry */
     int lock_fd;     /* never mapped; holds the own lock */
     uint64_t owner;  /* {generation:32, index + 1:32}: how entries of this attachment are marked */
+    bool fenced;     /* its sends shall have fences of their own, so that no membarrier interrupts it */
     bool registered; /* membarrier reaches this process: its sends need no fence */
 };
 
-/* Takes a free or dead entry. -EUSERS when all are alive. `table`, `count` and `lock_fd` are set. */
+/* Takes a free or dead entry. -EUSERS when all are alive. `table`, `count`, `lock_fd` and `fenced` are set. */
 int participant_attach(struct participant *self, const char *name);
 
 void participant_detach(struct participant *self);
 
 /* Is the attachment that marked an entry with `owner` alive? */
 bool participant_alive(const struct participant *self, uint64_t owner);
+
+/* A full barrier in all registered processes; or, where the kernel refuses, only here: false, and it shows. */
+bool participant_barrier(const struct participant *self);
+
+/* Wakes the waitsets of participant `index`. */
+void participant_ring(const struct participant *self, uint32_t index);
+
+/* The futex that this attachment's waitsets sleep on. */
+static inline atomic_u32 *participant_bell(const struct participant *self)
+{
+    return &self->table[self->index].bell;
+}
 
 /* Index of the owner's entry, or UINT32_MAX. */
 static inline uint32_t participant_index(uint64_t owner)

@@ -32,7 +32,7 @@ static int taken_error(const struct channel *channel)
                      channel->name, index, SHMBUS_NAME_MAX, holder->name, load32_relaxed(&holder->pid));
 }
 
-int publisher_open(struct publisher *publisher, struct channel *channel, enum shmbus_wait strategy,
+int publisher_open(struct publisher *publisher, struct channel *channel, struct wait_style style,
                    const atomic_u32 *closing)
 {
     const struct ring *ring = &channel->ring;
@@ -59,8 +59,8 @@ int publisher_open(struct publisher *publisher, struct channel *channel, enum sh
     store64_release(&entry->owner, channel->segment->self.owner); /* [rel:owner] */
     publisher->channel = channel;
     publisher->closing = closing;
-    publisher->strategy = strategy;
-    publisher->registered = channel->segment->self.registered;
+    publisher->style = style;
+    wait_memory_init(&publisher->waits);
     return 0;
 }
 
@@ -78,21 +78,33 @@ void publisher_close(struct publisher *publisher)
 
 void publisher_notify(struct publisher *publisher)
 {
-    if (waiter_notify(&publisher->producer.shared->data, publisher->registered)) {
+    if (waiter_notify(&publisher->producer.shared->data, &publisher->channel->segment->self)) {
         count_relaxed(&publisher->producer.own->wakes, 1);
     }
 }
 
-static bool room(void *context, bool thorough)
+static bool room(const struct wait_source *source, bool thorough)
 {
-    struct publisher *publisher = context;
-    return producer_ready(&publisher->producer, publisher->producer.claims[0].size, thorough);
+    struct publisher *publisher = source->user;
+    return publisher->producer.open == 0 && producer_ready(&publisher->producer, source->size, thorough);
 }
 
-static bool always(void *context)
+static bool always(const struct wait_source *source)
 {
-    (void)context;
+    (void)source;
     return true;
+}
+
+struct wait_source publisher_source(struct publisher *publisher, size_t size)
+{
+    return (struct wait_source){
+        .channel = publisher->channel,
+        .wait = &publisher->channel->ring.shared->space,
+        .ready = room,
+        .held_up = always,
+        .user = publisher,
+        .size = size,
+    };
 }
 
 static int check_claim(const struct publisher *publisher, unsigned count)
@@ -125,38 +137,42 @@ int publisher_try_claim(struct publisher *publisher, unsigned count)
     return producer_claim(&publisher->producer, (unsigned)fit);
 }
 
-static struct wait_request wait_request(struct publisher *publisher, int64_t deadline)
+static struct wait_request wait_request(struct publisher *publisher, struct wait_for_source *one,
+                                        int64_t deadline)
 {
+    const size_t size = publisher->producer.claims[0].size;
+    *one =
+        (struct wait_for_source){.source = publisher_source(publisher, size), .closing = publisher->closing};
     return (struct wait_request){
-        .channel = publisher->channel,
-        .wait = &publisher->channel->ring.shared->space,
-        .strategy = publisher->strategy,
+        .kind = &wait_kind_source,
+        .context = one,
+        .breadth = 1,
+        .style = publisher->style,
         .deadline = deadline,
-        .closing = publisher->closing,
         .sleeps = &publisher->producer.own->sleeps,
         .memory = &publisher->waits,
-        .ready = room,
-        .held_up = always,
-        .context = publisher,
     };
 }
 
 void publisher_give_up(struct publisher *publisher)
 {
-    const struct wait_request request = wait_request(publisher, SHMBUS_NOWAIT);
+    struct wait_for_source one;
+    const struct wait_request request = wait_request(publisher, &one, SHMBUS_NOWAIT);
     wait_not_at_all(&request);
 }
 
 /* The last look before a time-out is an exact one: room that readers have made and not published counts. */
 static int claim_at_last(struct publisher *publisher, unsigned count)
 {
-    const int claimed = room(publisher, true) ? publisher_try_claim(publisher, count) : -EAGAIN;
+    const bool ready = producer_ready(&publisher->producer, publisher->producer.claims[0].size, true);
+    const int claimed = ready ? publisher_try_claim(publisher, count) : -EAGAIN;
     return claimed == -EAGAIN ? -ETIMEDOUT : claimed;
 }
 
 int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadline)
 {
-    const struct wait_request request = wait_request(publisher, deadline);
+    struct wait_for_source one;
+    const struct wait_request request = wait_request(publisher, &one, deadline);
     for (;;) {
         const int claimed = publisher_try_claim(publisher, count);
         if (claimed != -EAGAIN) {

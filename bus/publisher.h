@@ -21,12 +21,11 @@ struct publisher {
     struct channel *channel;
     const atomic_u32 *closing;
     struct wait_memory waits;
-    enum shmbus_wait strategy;
-    bool registered;
+    struct wait_style style;
 };
 
 /* Takes an entry of the channel. -EBUSY, -EUSERS. The reference to `channel` becomes the publisher's. */
-int publisher_open(struct publisher *publisher, struct channel *channel, enum shmbus_wait strategy,
+int publisher_open(struct publisher *publisher, struct channel *channel, struct wait_style style,
                    const atomic_u32 *closing);
 
 /* Aborts open claims, frees the entry, drops the channel. */
@@ -41,6 +40,9 @@ int publisher_try_claim(struct publisher *publisher, unsigned count);
 /* After an -EAGAIN that is the answer: somebody must look after the dead. */
 void publisher_give_up(struct publisher *publisher);
 int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadline);
+
+/* What it waits for when it has a message of `size` bytes: room. */
+struct wait_source publisher_source(struct publisher *publisher, size_t size);
 
 /* Wakes sleeping readers, if any. After every commit or batch of them. */
 void publisher_notify(struct publisher *publisher);

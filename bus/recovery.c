@@ -120,17 +120,25 @@ static bool abort_claims(struct channel *channel, uint32_t index)
     return settled;
 }
 
+/* After a repair: it may be what somebody waits for. */
+static void notify_all(struct channel *channel)
+{
+    (void)waiter_notify(&channel->ring.shared->data, &channel->segment->self);
+    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
+}
+
 bool recovery_release_publisher(struct channel *channel, uint32_t index)
 {
     const struct ring *ring = &channel->ring;
     struct shm_publisher *publisher = &ring->publishers[index];
+    waiter_forget(&ring->shared->space, &channel->segment->self,
+                  participant_index(load64_relaxed(&publisher->owner)));
     const bool settled = abort_claims(channel, index);
     if (settled) {
         count_relaxed(&ring->shared->departed_messages, producer_messages(ring, publisher));
         store64_release(&publisher->owner, OWNER_NONE); /* [rel:owner] */
     }
-    (void)waiter_wake(&ring->shared->data);
-    (void)waiter_wake(&ring->shared->space);
+    notify_all(channel);
     return settled;
 }
 
@@ -185,7 +193,7 @@ static void free_group_if_empty(const struct ring *ring, uint32_t group)
 void recovery_remove_group(struct channel *channel, uint32_t group)
 {
     free_group(&channel->ring, group);
-    (void)waiter_wake(&channel->ring.shared->space);
+    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
 }
 
 static void keep_counters(struct shm_group *group, const struct shm_member *member)
@@ -232,6 +240,8 @@ void recovery_release_member(struct channel *channel, uint32_t index, bool inter
 {
     const struct ring *ring = &channel->ring;
     struct shm_member *member = &ring->members[index];
+    waiter_forget(&ring->shared->data, &channel->segment->self,
+                  participant_index(load64_relaxed(&member->owner)));
     const uint32_t joined = load32_acquire(&member->group); /* [acq:member-group] */
     if (joined >= ring->group_max) {
         free_member(ring, member);
@@ -250,8 +260,7 @@ void recovery_release_member(struct channel *channel, uint32_t index, bool inter
         free_member(ring, member);
     }
     free_group_if_empty(ring, joined);
-    (void)waiter_wake(&ring->shared->space);
-    (void)waiter_wake(&ring->shared->data);
+    notify_all(channel);
 }
 
 static unsigned run_publishers(struct channel *channel)

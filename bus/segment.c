@@ -213,6 +213,7 @@ static int attach(struct segment *segment, const shmbus_bus_options *options)
     segment->entries = (void *)(base + segment->geometry.entries_offset);
     segment->self.table = (void *)(base + segment->geometry.participants_offset);
     segment->self.count = segment->geometry.participants;
+    segment->self.fenced = options->fenced != 0;
     return participant_attach(&segment->self, options->participant_name);
 }
 

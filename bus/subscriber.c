@@ -218,8 +218,9 @@ int subscriber_open(struct subscriber *subscriber, struct channel *channel,
     subscriber->closing = closing;
     subscriber->group = (uint32_t)group;
     subscriber->member = (uint32_t)member;
-    subscriber->strategy = options->wait;
-    subscriber->registered = channel->segment->self.registered;
+    subscriber->style =
+        (struct wait_style){.strategy = options->wait, .interruptible = options->interruptible != 0};
+    wait_memory_init(&subscriber->waits);
     return 0;
 }
 
@@ -261,7 +262,7 @@ static bool adopt(struct subscriber *subscriber)
 
 static void notify_space(struct subscriber *subscriber)
 {
-    (void)waiter_notify(&subscriber->channel->ring.shared->space, subscriber->registered);
+    (void)waiter_notify(&subscriber->channel->ring.shared->space, &subscriber->channel->segment->self);
 }
 
 static int peek_error(const struct subscriber *subscriber, int err)
@@ -292,9 +293,9 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
     return peek_error(subscriber, err);
 }
 
-static bool message_there(void *context, bool thorough)
+static bool message_there(const struct wait_source *source, bool thorough)
 {
-    const struct subscriber *subscriber = context;
+    const struct subscriber *subscriber = source->user;
     const struct consumer *consumer = &subscriber->consumer;
     return consumer_ready(consumer) || (thorough && consumer->shared && consumer->sequence == consumer->end &&
                                         recovery_has_orphan(consumer->ring, subscriber->group));
@@ -314,9 +315,9 @@ static bool others_hold(const struct subscriber *subscriber)
 }
 
 /* Has somebody claimed what comes next? Then he is alive and busy, or dead. */
-static bool claimed_ahead(void *context)
+static bool claimed_ahead(const struct wait_source *source)
 {
-    const struct subscriber *subscriber = context;
+    const struct subscriber *subscriber = source->user;
     const struct consumer *consumer = &subscriber->consumer;
     const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
     if (!consumer->shared) {
@@ -325,31 +326,43 @@ static bool claimed_ahead(void *context)
     return tail != position_sequence(load64_relaxed(&consumer->group->cursor)) || others_hold(subscriber);
 }
 
-static struct wait_request wait_request(struct subscriber *subscriber, int64_t deadline)
+struct wait_source subscriber_source(struct subscriber *subscriber)
 {
-    return (struct wait_request){
+    return (struct wait_source){
         .channel = subscriber->channel,
         .wait = &subscriber->channel->ring.shared->data,
-        .strategy = subscriber->strategy,
-        .deadline = deadline,
-        .closing = subscriber->closing,
-        .sleeps = &subscriber->consumer.own->sleeps,
-        .memory = &subscriber->waits,
         .ready = message_there,
         .held_up = claimed_ahead,
-        .context = subscriber,
+        .user = subscriber,
+    };
+}
+
+static struct wait_request wait_request(struct subscriber *subscriber, struct wait_for_source *one,
+                                        int64_t deadline)
+{
+    *one = (struct wait_for_source){.source = subscriber_source(subscriber), .closing = subscriber->closing};
+    return (struct wait_request){
+        .kind = &wait_kind_source,
+        .context = one,
+        .breadth = 1,
+        .style = subscriber->style,
+        .deadline = deadline,
+        .sleeps = &subscriber->consumer.own->sleeps,
+        .memory = &subscriber->waits,
     };
 }
 
 void subscriber_give_up(struct subscriber *subscriber)
 {
-    const struct wait_request request = wait_request(subscriber, SHMBUS_NOWAIT);
+    struct wait_for_source one;
+    const struct wait_request request = wait_request(subscriber, &one, SHMBUS_NOWAIT);
     wait_not_at_all(&request);
 }
 
 int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadline)
 {
-    const struct wait_request request = wait_request(subscriber, deadline);
+    struct wait_for_source one;
+    const struct wait_request request = wait_request(subscriber, &one, deadline);
     for (;;) {
         const int err = subscriber_try_peek(subscriber, batch);
         if (err != -EAGAIN) {

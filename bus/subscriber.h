@@ -24,8 +24,7 @@ struct subscriber {
     uint32_t group;  /* index */
     uint32_t member; /* index */
     struct wait_memory waits;
-    enum shmbus_wait strategy;
-    bool registered;
+    struct wait_style style;
 };
 
 /* Joins. The reference to `channel` becomes the subscriber's. Errors as shmbus_subscriber_open(). */
@@ -44,6 +43,9 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch);
 /* After an -EAGAIN that is the answer: somebody must look after the dead. */
 void subscriber_give_up(struct subscriber *subscriber);
 int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadline);
+
+/* What it waits for: the next message that it does not hold. */
+struct wait_source subscriber_source(struct subscriber *subscriber);
 
 /* Gives the peeked message back and wakes publishers who wait for room. */
 void subscriber_release(struct subscriber *subscriber);

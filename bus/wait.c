@@ -4,10 +4,8 @@
 #include "os_clock.h"
 #include "os_process.h"
 #include "recovery.h"
-#include "waiter.h"
 
 #define STEP_FIRST_NS INT64_C(1000000)
-#define STEP_HELD_UP_NS INT64_C(10000000)
 
 #define ATTEMPTS_PER_CLOCK 4u
 #define YIELD_CROWDED_NS INT64_C(2000) /* a yield that took longer let somebody else run */
@@ -17,38 +15,57 @@ struct progress {
     int64_t step; /* longest next sleep while held up */
 };
 
+void wait_memory_init(struct wait_memory *memory)
+{
+    *memory = (struct wait_memory){.interrupts = waiter_interrupts()};
+}
+
+/* Is it time to do it? */
+static bool habit_try(struct wait_habit *habit)
+{
+    return habit->misses < WAIT_MISSES || ++habit->skipped % WAIT_RETRY == 0;
+}
+
+static void habit_learn(struct wait_habit *habit, bool paid)
+{
+    if (paid) {
+        habit->misses = 0;
+    } else if (habit->misses < WAIT_MISSES) {
+        habit->misses++;
+    }
+}
+
 static void look_after_the_dead(const struct wait_request *request, int64_t now)
 {
-    if (now - request->memory->looked >= LIVENESS_CHECK_NS && request->held_up(request->context)) {
+    if (now - request->memory->looked >= LIVENESS_CHECK_NS && request->kind->held_up(request)) {
         request->memory->looked = now;
         os_yield(); /* a spinner must not keep the dying from their CPU */
-        (void)recovery_look(request->channel);
+        request->kind->recover(request);
     }
+}
+
+static bool interrupted(const struct wait_request *request)
+{
+    const uint32_t interrupts = waiter_interrupts();
+    if (!request->style.interruptible || interrupts == request->memory->interrupts) {
+        return false;
+    }
+    request->memory->interrupts = interrupts;
+    return true;
 }
 
 /* What ends a wait whatever the ring says; looks after the dead now and then. */
 static int check(const struct wait_request *request, int64_t now)
 {
-    if (load32_acquire(request->closing)) { /* [acq:closing] */
-        return -ECANCELED;
+    const int err = request->kind->ended(request);
+    if (err != 0) {
+        return err;
     }
-    if (channel_removed(request->channel)) {
-        return -EIDRM;
+    if (interrupted(request)) {
+        return -EINTR;
     }
     look_after_the_dead(request, now);
     return now >= request->deadline ? -ETIMEDOUT : 0;
-}
-
-static bool may_spin(const struct wait_request *request, const struct progress *progress, int64_t now)
-{
-    switch (request->strategy) {
-    case SHMBUS_WAIT_SPIN:
-        return true;
-    case SHMBUS_WAIT_BLOCK:
-        return false;
-    default:
-        return now - progress->started < WAITER_SPIN_NS;
-    }
 }
 
 /* Lets others run, and remembers whether there were any. The time afterwards. */
@@ -60,67 +77,116 @@ static int64_t yield(const struct wait_request *request, int64_t now)
     return after;
 }
 
-/* Spins until ready (true) or until the strategy wants sleep (false); or `*err` is set. */
-static bool spin(const struct wait_request *request, const struct progress *progress, int *err)
+/* After how many looks `looks` of them have been at one source each. */
+static unsigned every(const struct wait_request *request, unsigned looks)
 {
-    const unsigned tight = request->memory->crowded ? 0 : WAITER_SPINS_TIGHT;
+    return request->breadth < looks ? looks / request->breadth : 1;
+}
+
+/* Spins until ready (true) or until the strategy wants sleep (false); or `*err` is set. */
+static bool spin(const struct wait_request *request, int64_t until, int *err)
+{
+    const struct wait_memory *memory = request->memory;
+    const unsigned tight = memory->crowded ? 0 : every(request, WAIT_SPINS_TIGHT);
+    const unsigned thorough_every = every(request, WAIT_LOOKS_PER_CLOCK);
     for (unsigned look = 1;; look++) {
-        const bool thorough = look % WAITER_LOOKS_PER_CLOCK == 0 && look > tight;
-        if (request->ready(request->context, thorough)) {
+        const bool relaxed = look > tight;
+        if (request->kind->ready(request, relaxed && look % thorough_every == 0)) {
             return true;
         }
-        if (look % (request->memory->crowded ? WAITER_LOOKS_CROWDED : WAITER_LOOKS_PER_CLOCK) == 0) {
+        if (look % every(request, memory->crowded ? WAIT_LOOKS_CROWDED : WAIT_LOOKS_PER_CLOCK) == 0) {
             int64_t now = os_clock_monotonic();
-            if (look > tight) {
+            if (relaxed) {
                 now = yield(request, now);
             }
             *err = check(request, now);
-            if (*err != 0 || !may_spin(request, progress, now)) {
+            if (*err != 0 || now >= until) {
                 return false;
             }
         }
-        if (look > tight) {
+        if (relaxed) {
             cpu_relax();
         }
     }
 }
 
+static bool may_spin(const struct wait_request *request)
+{
+    switch (request->style.strategy) {
+    case SHMBUS_WAIT_SPIN:
+        return true;
+    case SHMBUS_WAIT_BLOCK:
+        return false;
+    default:
+        return habit_try(&request->memory->spins);
+    }
+}
+
+/* A partner on the same CPU may need nothing but the CPU, and a yield costs less than a sleep and a wake-up. */
+static bool yield_once(const struct wait_request *request, int64_t now)
+{
+    struct wait_habit *yields = &request->memory->yields;
+    if (!habit_try(yields)) {
+        return false;
+    }
+    (void)yield(request, now);
+    const bool ready = request->kind->ready(request, false);
+    habit_learn(yields, ready);
+    return ready;
+}
+
 /* One sleep; true when ready. */
 static bool sleep_once(const struct wait_request *request, struct progress *progress, int *err)
 {
-    const struct waiter_ticket ticket = waiter_raise(request->wait);
-    if (request->ready(request->context, true)) {
+    request->kind->raise(request);
+    if (request->kind->ready(request, true)) {
         return true;
     }
     *err = check(request, os_clock_monotonic());
     if (*err != 0) {
         return false;
     }
-    int64_t most = SLEEP_MAX_NS;
-    if (request->held_up(request->context)) {
-        most = progress->step;
-        progress->step = most * 2 < STEP_HELD_UP_NS ? most * 2 : STEP_HELD_UP_NS;
+    struct waiter_bounds bounds = {.deadline = request->deadline, .most = SLEEP_MAX_NS};
+    if (request->kind->held_up(request)) {
+        bounds.most = progress->step;
+        progress->step = progress->step * 2 < SLEEP_HELD_UP_NS ? progress->step * 2 : SLEEP_HELD_UP_NS;
+    }
+    if (request->style.interruptible) {
+        bounds.interrupts = &request->memory->interrupts;
     }
     count_relaxed(request->sleeps, 1);
-    waiter_sleep(request->wait, ticket, request->deadline, most);
+    request->kind->sleep(request, &bounds);
     return false;
+}
+
+static int sleep_until_ready(const struct wait_request *request, int64_t now)
+{
+    struct progress progress = {.started = now, .step = STEP_FIRST_NS};
+    int err = 0;
+    while (err == 0 && !sleep_once(request, &progress, &err)) {
+    }
+    habit_learn(&request->memory->spins, os_clock_monotonic() - progress.started < WAIT_SPIN_NS);
+    return err;
 }
 
 int wait_until_ready(const struct wait_request *request)
 {
     const int64_t now = os_clock_monotonic();
-    struct progress progress = {.started = now, .step = STEP_FIRST_NS};
     /* First of all: who is ready again and again, and then finds nothing, must come to an end too. */
     int err = check(request, now);
-    if (err == 0 && request->strategy != SHMBUS_WAIT_BLOCK && spin(request, &progress, &err)) {
-        return 0;
+    if (err != 0) {
+        return err;
     }
-    while (err == 0) {
-        if (sleep_once(request, &progress, &err)) {
+    if (may_spin(request)) {
+        const int64_t until = request->style.strategy == SHMBUS_WAIT_SPIN ? INT64_MAX : now + WAIT_SPIN_NS;
+        if (spin(request, until, &err)) {
+            habit_learn(&request->memory->spins, true);
             return 0;
         }
+    } else if (yield_once(request, now)) {
+        return 0;
     }
-    return err;
+    return err != 0 ? err : sleep_until_ready(request, now);
 }
 
 void wait_not_at_all(const struct wait_request *request)
@@ -129,3 +195,68 @@ void wait_not_at_all(const struct wait_request *request)
         look_after_the_dead(request, os_clock_monotonic());
     }
 }
+
+int wait_elsewhere(const struct wait_request *request)
+{
+    if (interrupted(request)) {
+        return -EINTR;
+    }
+    look_after_the_dead(request, os_clock_monotonic());
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ */
+/* One source                                                                                         */
+/* ------------------------------------------------------------------------------------------------ */
+
+static bool source_ready(const struct wait_request *request, bool thorough)
+{
+    const struct wait_for_source *one = request->context;
+    return one->source.ready(&one->source, thorough);
+}
+
+static int source_ended(const struct wait_request *request)
+{
+    const struct wait_for_source *one = request->context;
+    if (load32_acquire(one->closing)) { /* [acq:closing] */
+        return -ECANCELED;
+    }
+    return channel_removed(one->source.channel) ? -EIDRM : 0;
+}
+
+static bool source_held_up(const struct wait_request *request)
+{
+    const struct wait_for_source *one = request->context;
+    return one->source.held_up(&one->source);
+}
+
+static void source_recover(const struct wait_request *request)
+{
+    const struct wait_for_source *one = request->context;
+    (void)recovery_look(one->source.channel);
+}
+
+static void source_raise(const struct wait_request *request)
+{
+    struct wait_for_source *one = request->context;
+    struct shm_wait *wait = one->source.wait;
+    if (waiter_take(&one->ticket, &wait->event) || !waiter_is_up(wait, WAIT_ASLEEP, one->raised)) {
+        one->raised = waiter_raise(wait, WAIT_ASLEEP);
+        waiter_barrier(&one->ticket, &one->source.channel->segment->self);
+    }
+}
+
+static void source_sleep(const struct wait_request *request, const struct waiter_bounds *bounds)
+{
+    const struct wait_for_source *one = request->context;
+    waiter_sleep(&one->ticket, 1, bounds);
+}
+
+const struct wait_kind wait_kind_source = {
+    .ready = source_ready,
+    .ended = source_ended,
+    .held_up = source_held_up,
+    .recover = source_recover,
+    .raise = source_raise,
+    .sleep = source_sleep,
+};

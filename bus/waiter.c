@@ -1,39 +1,144 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "waiter.h"
 
-#include "os_barrier.h"
 #include "os_clock.h"
-#include "os_futex.h"
 
-bool waiter_wake(struct shm_wait *wait)
+static atomic_u32 interrupts;
+
+static void ring_bells(const struct shm_wait *wait, const struct participant *self)
 {
-    /* [rel:sleepers] [acq:sleepers] between those who wake at once: one of them sees the flag */
-    if (exchange32_acq_rel(&wait->sleepers, WAIT_NONE) == WAIT_NONE) {
-        return false; /* another sender wakes them */
+    for (uint32_t i = 0; i < WAIT_BELL_WORDS; i++) {
+        uint64_t bits = load64_acquire(&wait->bells[i]); /* [acq:bells] */
+        for (; bits != 0; bits &= bits - 1) {
+            const uint32_t bit = 64 * i + (uint32_t)__builtin_ctzll(bits);
+            for (uint32_t index = bit; index < self->count; index += WAIT_BELL_BITS) {
+                participant_ring(self, index);
+            }
+        }
     }
-    (void)add32_acq_rel(&wait->event, 1); /* [rel:event] */
-    os_futex_wake_all(&wait->event);
+}
+
+bool waiter_wake(struct shm_wait *wait, const struct participant *self)
+{
+    uint64_t sleepers = load64_acquire(&wait->sleepers); /* [acq:sleepers] */
+    if ((sleepers & WAIT_FLAGS) == 0) {
+        return false;
+    }
+    if (sleepers & WAIT_ASLEEP) {
+        (void)add32_acq_rel(&wait->event, 1); /* [rel:event] */
+        os_futex_wake_all(&wait->event);
+    }
+    if (sleepers & WAIT_BELLS) {
+        ring_bells(wait, self);
+    }
+    /* Fails when somebody has raised a flag since: he may sleep after our wake-up. [rel:sleepers] */
+    (void)cas64_acq_rel(&wait->sleepers, &sleepers, (sleepers & ~WAIT_FLAGS) + WAIT_LOWERED);
     return true;
 }
 
-struct waiter_ticket waiter_raise(struct shm_wait *wait)
+bool waiter_take(struct waiter_ticket *ticket, atomic_u32 *word)
 {
-    struct waiter_ticket ticket;
-    ticket.event = load32_acquire(&wait->event); /* [acq:event] */
-    store32_relaxed(&wait->sleepers, WAIT_ASLEEP);
-    ticket.fenced = os_barrier_global(); /* [asym:wait] [fence:wait] with waiter_notify() */
-    return ticket;
+    const uint32_t event = load32_acquire(word); /* [acq:event] [acq:bell] */
+    if (ticket->fenced && ticket->futex.word == word && ticket->futex.expected == event) {
+        return false;
+    }
+    *ticket = (struct waiter_ticket){.futex = {.word = word, .expected = event}};
+    return true;
 }
 
-void waiter_sleep(struct shm_wait *wait, struct waiter_ticket ticket, int64_t deadline, int64_t most)
+static uint32_t lowered(uint64_t sleepers)
 {
-    if (!ticket.fenced && most > SLEEP_UNFENCED_NS) {
-        most = SLEEP_UNFENCED_NS;
+    return (uint32_t)(sleepers / WAIT_LOWERED);
+}
+
+uint32_t waiter_raise(struct shm_wait *wait, uint64_t flag)
+{
+    /* The count even if the flag is up: a waker that saw it before must not take it down. [rel:sleepers] */
+    const uint64_t before = add64_acq_rel(&wait->sleepers, WAIT_RAISED);
+    if ((before & flag) == 0) {
+        (void)or64_acq_rel(&wait->sleepers, flag); /* [rel:sleepers] */
     }
+    return lowered(before);
+}
+
+uint32_t waiter_raise_bell(struct shm_wait *wait, uint32_t index)
+{
+    atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
+    const uint64_t bit = UINT64_C(1) << index % 64;
+    if ((load64_relaxed(word) & bit) == 0) {
+        (void)or64_acq_rel(word, bit); /* [rel:bells] before the flag: who sees that finds the bit */
+    }
+    return waiter_raise(wait, WAIT_BELLS);
+}
+
+bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised)
+{
+    const uint64_t sleepers = load64_acquire(&wait->sleepers); /* [acq:sleepers] */
+    return (sleepers & flag) != 0 && lowered(sleepers) == raised;
+}
+
+void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32_t index)
+{
+    const uint64_t bit = UINT64_C(1) << index % 64;
+    atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
+    if (index < self->count && (load64_relaxed(word) & bit) != 0) {
+        (void)and64_acq_rel(word, ~bit); /* [rel:bells] before the bell: who hears that finds it gone */
+        participant_ring(self, index);
+    }
+}
+
+static int64_t at_most(int64_t most, int64_t limit)
+{
+    return most < limit ? most : limit;
+}
+
+void waiter_plan_sleep(struct waiter_plan *plan, const struct waiter_ticket *tickets, unsigned count,
+                       const struct waiter_bounds *bounds)
+{
     const int64_t now = os_clock_monotonic();
-    if (deadline <= now) {
-        return;
+    int64_t most = at_most(bounds->most, bounds->deadline - now);
+    plan->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        most = tickets[i].fenced ? most : at_most(most, SLEEP_UNFENCED_NS);
+        if (plan->count < OS_FUTEX_WORDS - 1) {
+            plan->words[plan->count++] = tickets[i].futex;
+        } else {
+            most = at_most(most, SLEEP_UNFENCED_NS);
+        }
     }
-    const int64_t until = deadline - now < most ? deadline : now + most;
-    os_futex_wait(&wait->event, ticket.event, until);
+    if (bounds->interrupts) {
+        plan->words[plan->count++] =
+            (struct os_futex_word){.word = &interrupts, .expected = *bounds->interrupts};
+    }
+    plan->until = now + most;
+}
+
+void waiter_execute(const struct waiter_plan *plan)
+{
+    int64_t until = plan->until;
+    if (plan->count > 1) {
+        if (os_futex_wait_any(plan->words, plan->count, until)) {
+            return;
+        }
+        until = at_most(until, os_clock_monotonic() + SLEEP_UNFENCED_NS);
+    }
+    os_futex_wait(plan->words[0].word, plan->words[0].expected, until);
+}
+
+void waiter_sleep(const struct waiter_ticket *tickets, unsigned count, const struct waiter_bounds *bounds)
+{
+    struct waiter_plan plan;
+    waiter_plan_sleep(&plan, tickets, count, bounds);
+    waiter_execute(&plan);
+}
+
+uint32_t waiter_interrupts(void)
+{
+    return load32_acquire(&interrupts); /* [acq:interrupts] */
+}
+
+void waiter_interrupt(void)
+{
+    (void)add32_acq_rel(&interrupts, 1); /* [rel:interrupts] */
+    os_futex_wake_all(&interrupts);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sleeping until something changes, and waking who sleeps.
+ * Sleeping until something changes, and waking who sleeps. After ck_ec's event counts, with the barrier moved
+ * from the sender to the sleeper.
  *
- *   call             who                            may overlap with
- *   waiter_notify    anybody, after each change     everything
- *   waiter_raise     who is about to sleep          everything
- *   waiter_sleep     the same thread, afterwards    everything
+ *   call                who                            may overlap with
+ *   waiter_notify       anybody, after each change     everything
+ *   waiter_raise*       who is about to sleep          everything
+ *   waiter_sleep        the same thread, afterwards    everything
+ *   waiter_interrupt    anybody, a signal handler too  everything
  *
  * killed        a sleeper leaves its flag up: one needless wake-up. A notifier killed between its change
  *               and the wake-up leaves the sleeper to its own bounded sleep.
@@ -14,50 +16,100 @@
  * this needs (change before read) is made by the sleeper, whose membarrier puts a full barrier into every
  * registered process:
  *
- *   sender    stamp = lap;      [asym:wait]   if (sleepers) wake
- *   sleeper   sleepers = 1;     membarrier    look at the stamp again; sleep
+ *   sender    stamp = lap;                 [asym:wait]  if (flag is up) event++, wake, take the flag down
+ *   sleeper   ticket = event; flag = up;   membarrier   look at the stamp again; sleep while event == ticket
  *
- * An unregistered sender has a real fence there; a sleeper without membarrier sleeps in short steps.
+ * Either the sender sees the flag, and then the event moves after the ticket was taken; or the sleeper's second
+ * look sees the stamp. An unregistered sender has a real fence there; a sleeper without membarrier sleeps in
+ * short steps. The flag comes down last, and only if nobody raised it since it was seen: a waker that stops
+ * half-way leaves it up for the others. docs/waiting.md has the whole argument, tests/model the checked model.
+ *
+ * Who waits for one channel sleeps on its `event`: one wake-up for all of them. A waitset sleeps on the bell of
+ * its participant, whatever number of channels it waits for, and leaves its bit with each channel.
  */
 #ifndef SHMBUS_BUS_WAITER_H
 #define SHMBUS_BUS_WAITER_H
 
-#include "layout.h"
+#include "os_futex.h"
+#include "participant.h"
 
-#define WAITER_SPINS_TIGHT 1024u      /* looks without a pause: the reply that is on its way */
-#define WAITER_SPIN_NS INT64_C(50000) /* then with pauses, about what a wake-up costs */
-#define WAITER_LOOKS_PER_CLOCK 64u    /* looks between two glances at the clock */
-#define WAITER_LOOKS_CROWDED 4u       /* the same where others wait for this CPU */
-
-/* Clears the flag and wakes all. Returns true: somebody may have slept. */
-bool waiter_wake(struct shm_wait *wait) __attribute__((cold));
+/* Wakes all and takes the flags down. Returns true: somebody may have slept. */
+bool waiter_wake(struct shm_wait *wait, const struct participant *self) __attribute__((cold));
 
 /* After a change by a registered sender: true if somebody sleeps, so waiter_wake() is due. */
 static inline bool waiter_wanted(const struct shm_wait *wait)
 {
-    fence_compiler(); /* [asym:wait] with waiter_raise() */
-    return unlikely(load32_relaxed(&wait->sleepers) != WAIT_NONE);
+    fence_compiler(); /* [asym:wait] with waiter_barrier() */
+    return unlikely((load64_relaxed(&wait->sleepers) & WAIT_FLAGS) != 0);
 }
 
 /* After a change that sleepers on `wait` wait for. True if it had to wake. */
-static inline bool waiter_notify(struct shm_wait *wait, bool registered)
+static inline bool waiter_notify(struct shm_wait *wait, const struct participant *self)
 {
-    if (!registered) {
-        fence_seq_cst(); /* [fence:wait] with waiter_raise() */
+    if (!self->registered) {
+        fence_seq_cst(); /* [fence:wait] with waiter_barrier() */
     }
-    return waiter_wanted(wait) && waiter_wake(wait);
+    return waiter_wanted(wait) && waiter_wake(wait, self);
 }
 
-/* What waiter_raise() saw. */
+/* What a sleeper saw before its last look: it sleeps while that is so. Starts as zeros. */
 struct waiter_ticket {
-    uint32_t event;
-    bool fenced; /* senders see the flag: sleep as long as you like */
+    struct os_futex_word futex;
+    bool fenced; /* senders see its flags: sleep as long as you like */
 };
 
-/* Raises the flag. Look at the ring once more afterwards, then waiter_sleep(). */
-struct waiter_ticket waiter_raise(struct shm_wait *wait);
+/* Looks at `word` anew. True: it has moved, or our flags are not known to all senders: they must be raised again. */
+bool waiter_take(struct waiter_ticket *ticket, atomic_u32 *word);
 
-/* Sleeps until woken, until `deadline`, or `most` ns, whichever comes first. */
-void waiter_sleep(struct shm_wait *wait, struct waiter_ticket ticket, int64_t deadline, int64_t most);
+/* Raises `flag` (WAIT_ASLEEP) and returns what waiter_is_up() compares. */
+uint32_t waiter_raise(struct shm_wait *wait, uint64_t flag);
+
+/* The same (WAIT_BELLS) for the bell of participant `index`. */
+uint32_t waiter_raise_bell(struct shm_wait *wait, uint32_t index);
+
+/* Has the flag been up ever since it was raised? */
+bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised);
+
+/*
+ * The participant waits for this no more, by this handle at least: its bell is rung, so that another handle of it
+ * that does raises its bit again.
+ */
+void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32_t index);
+
+/* Lets all senders see the flags that were raised. Then look once more, and sleep. */
+static inline void waiter_barrier(struct waiter_ticket *ticket, const struct participant *self)
+{
+    ticket->fenced = participant_barrier(self); /* [asym:wait] [fence:wait] with waiter_notify() */
+}
+
+/* How a sleep ends if nothing happens. */
+struct waiter_bounds {
+    int64_t deadline;           /* absolute */
+    int64_t most;               /* ns */
+    const uint32_t *interrupts; /* waiter_interrupts() as it was looked at: one more ends it; or NULL */
+};
+
+/* A sleep to be slept, by whoever. */
+struct waiter_plan {
+    struct os_futex_word words[OS_FUTEX_WORDS];
+    unsigned count;
+    int64_t until; /* absolute */
+};
+
+/* Plans to sleep while no ticket's word has moved; in short steps if there are more than the kernel takes at once. */
+void waiter_plan_sleep(struct waiter_plan *plan, const struct waiter_ticket *tickets, unsigned count,
+                       const struct waiter_bounds *bounds);
+
+/* Sleeps it; in short steps where the kernel takes only one word. */
+void waiter_execute(const struct waiter_plan *plan);
+
+/* Both. */
+void waiter_sleep(const struct waiter_ticket *tickets, unsigned count, const struct waiter_bounds *bounds);
+
+/* How often waiter_interrupt() was called in this process. */
+uint32_t waiter_interrupts(void);
+
+/* Ends interruptible sleeps. Async-signal-safe. */
+void waiter_interrupt(void);
 
 #endif

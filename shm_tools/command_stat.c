@@ -31,7 +31,8 @@ static const struct column participant_columns[] = {
     {"pid", "PID", COLUMN_NUMBER, NULL, NULL},
     {"alive", "STATE", COLUMN_FLAG, "alive", "dead"},
     {"generation", NULL, COLUMN_NUMBER, NULL, NULL},
-    {"membarrier", "WAKES BY", COLUMN_FLAG, "membarrier", "fence"},
+    {"membarrier", "SENDS", COLUMN_FLAG, "free", "fenced"},
+    {"timed", "SLEEPS", COLUMN_FLAG, "in short steps", "by membarrier"},
     {0},
 };
 
@@ -139,6 +140,7 @@ static int add_participants(struct stat *stat)
         table_flag(table, info.alive);
         table_number(table, info.generation);
         table_flag(table, info.registered);
+        table_flag(table, info.timed);
         stat->participants =
             need_more_memory(stat->participants, (stat->participant_count + 1) * sizeof *stat->participants);
         stat->participants[stat->participant_count++] = info;
@@ -349,7 +351,7 @@ const struct command command_stat = {
         "\n"
         "JSON: {\"buses\": [one], \"participants\": [], \"channels\": [], \"publishers\": [],\n"
         "  \"groups\": [], \"members\": []}; buses and channels as in ls; keys of\n"
-        "  participants: index, name, pid, alive, generation, membarrier\n"
+        "  participants: index, name, pid, alive, generation, membarrier, timed\n"
         "  publishers:   channel, index, participant, owner, pid, alive, messages, bytes, aborted, blocked,\n"
         "                sleeps, wakes\n"
         "  groups:       channel, name, index, shared, durable, members, joined, position, lag, messages,\n"

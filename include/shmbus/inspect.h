@@ -49,7 +49,8 @@ typedef struct shmbus_participant_info {
     uint32_t generation;
     uint32_t pid; /* as its own PID namespace numbers it: a label, never used to decide anything */
     int alive;
-    int registered; /* the sender needs no fence: sleepers use membarrier */
+    int registered; /* its sends need no fence: the membarrier of sleepers reaches it */
+    int timed;      /* it cannot call membarrier: its sleeps are short steps */
 } shmbus_participant_info;
 
 /*

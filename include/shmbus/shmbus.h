@@ -92,6 +92,8 @@ typedef struct shmbus_bus_options {
     uint32_t channels;            /* most channels, 1..1024 [64] */
     uint32_t mode;                /* permission bits of a new segment, whatever the umask [0600] */
     const char *participant_name; /* shown by the tools [the program's name] */
+    int fenced; /* 1: each send has a fence of its own, and no other process's sleep interrupts
+                                     the CPUs of this one: for isolated CPUs [0: sends cost no fence] */
 } shmbus_bus_options;
 
 /*
@@ -169,19 +171,32 @@ int shmbus_channel_options_of(shmbus_bus *bus, const char *name, shmbus_channel_
 int shmbus_channel_remove(shmbus_bus *bus, const char *name);
 
 /* ------------------------------------------------------------------------------------------------ */
-/* Publishing                                                                                         */
+/* How to wait                                                                                        */
 /* ------------------------------------------------------------------------------------------------ */
 
-/* How a handle waits. */
+/* How a handle waits. Whoever sleeps, sleeps on a futex and costs the others nothing; see docs/waiting.md. */
 enum shmbus_wait {
-    SHMBUS_WAIT_ADAPTIVE = 0, /* spin a little, then sleep */
-    SHMBUS_WAIT_SPIN = 1,     /* never sleep: lowest latency, one whole CPU */
-    SHMBUS_WAIT_BLOCK = 2,    /* sleep at once */
+    SHMBUS_WAIT_ADAPTIVE =
+        0, /* spin for what a wake-up costs, if waits have been that short lately; then sleep */
+    SHMBUS_WAIT_SPIN = 1,  /* never sleep: lowest latency, one whole CPU */
+    SHMBUS_WAIT_BLOCK = 2, /* give the CPU away at once */
 };
+
+/*
+ * Signals never end a wait by themselves. This does, from a signal handler or from any thread: every handle
+ * that was opened `interruptible` returns -EINTR, once, from the wait it is in or else from its next one, so
+ * an interrupt between two calls is not lost. A call that need not wait does not notice. Async-signal-safe.
+ */
+void shmbus_interrupt(void);
+
+/* ------------------------------------------------------------------------------------------------ */
+/* Publishing                                                                                         */
+/* ------------------------------------------------------------------------------------------------ */
 
 typedef struct shmbus_publisher_options {
     const shmbus_channel_options *channel; /* create the channel when there is none; else check it */
     enum shmbus_wait wait;
+    int interruptible; /* shmbus_interrupt() ends a wait with -EINTR */
 } shmbus_publisher_options;
 
 /*
@@ -267,6 +282,7 @@ typedef struct shmbus_subscriber_options {
     int durable;           /* the group outlives its members and keeps what they have not read */
     enum shmbus_from from; /* for a group that is new; else it goes on where it is */
     enum shmbus_wait wait;
+    int interruptible;                     /* as for publishers */
     const shmbus_channel_options *channel; /* as for publishers */
 } shmbus_subscriber_options;
 

@@ -19,7 +19,7 @@ CHANNEL_KEYS = {"bus", "name", "producers", "overflow", "slots", "slot_size", "a
 STAT_KEYS = {
     "buses": BUS_KEYS,
     "channels": CHANNEL_KEYS,
-    "participants": {"index", "name", "pid", "alive", "generation", "membarrier"},
+    "participants": {"index", "name", "pid", "alive", "generation", "membarrier", "timed"},
     "publishers": {"channel", "index", "participant", "owner", "pid", "alive", "messages", "bytes", "aborted",
                    "blocked", "sleeps", "wakes"},
     "groups": {"channel", "name", "index", "shared", "durable", "members", "joined", "position", "lag",

@@ -454,8 +454,7 @@ UNIT(handle, is_closed_while_others_sleep_on_it)
         check_eq(pthread_create(&receiver, NULL, receive_once, &shared), 0);
         check_soon(unit_publisher_info(0).stats.sleeps > 0 && unit_member_info(1).stats.sleeps > 0);
         const struct ring ring = unit_ring(unit_map());
-        check_soon(load32_relaxed(&ring.shared->data.sleepers) == WAIT_ASLEEP &&
-                   load32_relaxed(&ring.shared->space.sleepers) == WAIT_ASLEEP);
+        check_soon(unit_asleep(&ring.shared->data) && unit_asleep(&ring.shared->space));
         const uint32_t events =
             load32_acquire(&ring.shared->data.event) + load32_acquire(&ring.shared->space.event);
         check_eq(close_what(&shared), 0);

@@ -357,8 +357,8 @@ UNIT(wait, ends_with_the_removal_of_the_channel)
         }
         /* They are woken: each sleep ends by itself as well, but late. */
         const struct ring ring = unit_ring(unit_map());
-        check_soon(wait == SHMBUS_WAIT_SPIN || (load32_relaxed(&ring.shared->data.sleepers) == WAIT_ASLEEP &&
-                                                load32_relaxed(&ring.shared->space.sleepers) == WAIT_ASLEEP));
+        check_soon(wait == SHMBUS_WAIT_SPIN ||
+                   (unit_asleep(&ring.shared->data) && unit_asleep(&ring.shared->space)));
         const uint32_t data = load32_acquire(&ring.shared->data.event);
         const uint32_t space = load32_acquire(&ring.shared->space.event);
         check_eq(shmbus_channel_remove(bus, "c"), 0);

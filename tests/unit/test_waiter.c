@@ -8,45 +8,165 @@
 
 #define LONG_NS INT64_C(30000000000)
 
+/* Participants in private memory: the waiter only rings their bells. */
+#define PARTICIPANTS (WAIT_BELL_BITS + 8)
+
+static struct participant *one_of(bool registered)
+{
+    static struct shm_participant table[PARTICIPANTS];
+    static struct participant self;
+    self = (struct participant){.table = table, .count = PARTICIPANTS, .registered = registered};
+    return &self;
+}
+
+static uint64_t flags(const struct shm_wait *wait)
+{
+    return load64_relaxed(&wait->sleepers) & WAIT_FLAGS;
+}
+
+static struct waiter_ticket ticket_of(struct shm_wait *wait)
+{
+    struct waiter_ticket ticket = {0};
+    check(waiter_take(&ticket, &wait->event));
+    (void)waiter_raise(wait, WAIT_ASLEEP);
+    waiter_barrier(&ticket, one_of(true));
+    return ticket;
+}
+
+static void sleep_for(const struct waiter_ticket *ticket, int64_t deadline, int64_t most)
+{
+    const struct waiter_bounds bounds = {.deadline = deadline, .most = most};
+    waiter_sleep(ticket, 1, &bounds);
+}
+
 UNIT(waiter, wakes_nobody_where_nobody_sleeps)
 {
     struct shm_wait wait = {0};
-    check(!waiter_wake(&wait));
-    check(!waiter_notify(&wait, false));
-    check(!waiter_notify(&wait, true));
+    check(!waiter_wake(&wait, one_of(true)));
+    check(!waiter_notify(&wait, one_of(false)));
+    check(!waiter_notify(&wait, one_of(true)));
     check_eq(load32_relaxed(&wait.event), 0);
 }
 
 UNIT(waiter, wakes_once)
 {
     struct shm_wait wait = {0};
-    (void)waiter_raise(&wait);
-    check_eq(load32_relaxed(&wait.sleepers), WAIT_ASLEEP);
-    check(waiter_notify(&wait, true));
-    check_eq(load32_relaxed(&wait.sleepers), WAIT_NONE);
+    (void)waiter_raise(&wait, WAIT_ASLEEP);
+    check_eq(flags(&wait), WAIT_ASLEEP);
+    check(waiter_notify(&wait, one_of(true)));
+    check_eq(flags(&wait), 0);
     check_eq(load32_relaxed(&wait.event), 1);
-    check(!waiter_notify(&wait, true));
+    check(!waiter_notify(&wait, one_of(true)));
     check_eq(load32_relaxed(&wait.event), 1);
+}
+
+UNIT(waiter, rings_the_bells_that_were_left)
+{
+    struct shm_wait wait = {0};
+    struct participant *self = one_of(true);
+    (void)waiter_raise_bell(&wait, 3);
+    (void)waiter_raise_bell(&wait, WAIT_BELL_BITS - 1);
+    (void)waiter_raise_bell(&wait, WAIT_BELL_BITS + 5); /* shares its bit with 5 */
+    const uint32_t before = load32_relaxed(&self->table[3].bell);
+    check(waiter_notify(&wait, self));
+    check_eq(load32_relaxed(&wait.event), 0);
+    check_eq(load32_relaxed(&self->table[3].bell), before + 1);
+    check_eq(load32_relaxed(&self->table[4].bell), before);
+    check_eq(load32_relaxed(&self->table[5].bell), before + 1);
+    check_eq(load32_relaxed(&self->table[WAIT_BELL_BITS - 1].bell), before + 1);
+    check_eq(load32_relaxed(&self->table[WAIT_BELL_BITS + 5].bell), before + 1);
+    check(!waiter_notify(&wait, self));
+}
+
+UNIT(waiter, forgets_who_leaves)
+{
+    struct shm_wait wait = {0};
+    struct participant *self = one_of(true);
+    (void)waiter_raise_bell(&wait, 7);
+    waiter_forget(&wait, self, 7); /* rings once more, for others of the same participant */
+    const uint32_t before = load32_relaxed(&self->table[7].bell);
+    check(waiter_notify(&wait, self)); /* the flag is up still */
+    check_eq(load32_relaxed(&self->table[7].bell), before);
+    waiter_forget(&wait, self, 7);
+    waiter_forget(&wait, self, UINT32_MAX);
+    check_eq(load32_relaxed(&self->table[7].bell), before);
+}
+
+UNIT(waiter, knows_whether_its_flag_was_up_all_the_time)
+{
+    struct shm_wait wait = {0};
+    const uint32_t raised = waiter_raise(&wait, WAIT_ASLEEP);
+    (void)waiter_raise(&wait, WAIT_ASLEEP); /* another sleeper: no matter */
+    check(waiter_is_up(&wait, WAIT_ASLEEP, raised));
+    check(!waiter_is_up(&wait, WAIT_BELLS, raised));
+    check(waiter_wake(&wait, one_of(true)));
+    check(!waiter_is_up(&wait, WAIT_ASLEEP, raised));
+    const uint32_t again = waiter_raise(&wait, WAIT_ASLEEP);
+    check(!waiter_is_up(&wait, WAIT_ASLEEP, raised)); /* up, but it was down */
+    check(waiter_is_up(&wait, WAIT_ASLEEP, again));
+}
+
+UNIT(waiter, takes_a_new_ticket_only_for_a_new_event)
+{
+    struct shm_wait wait = {0};
+    struct waiter_ticket ticket = ticket_of(&wait);
+    check_eq(waiter_take(&ticket, &wait.event), !ticket.fenced);
+    (void)waiter_wake(&wait, one_of(true));
+    check(waiter_take(&ticket, &wait.event));
 }
 
 UNIT(waiter, does_not_sleep_through_a_wake_up)
 {
     struct shm_wait wait = {0};
-    const struct waiter_ticket ticket = waiter_raise(&wait);
-    check(waiter_notify(&wait, true));
+    const struct waiter_ticket ticket = ticket_of(&wait);
+    check(waiter_notify(&wait, one_of(true)));
     const int64_t before = os_clock_monotonic();
-    waiter_sleep(&wait, ticket, INT64_MAX, LONG_NS);
+    sleep_for(&ticket, INT64_MAX, LONG_NS);
     check(os_clock_monotonic() - before < LONG_NS / 2);
 }
 
 UNIT(waiter, sleeps_no_longer_than_it_is_told)
 {
     struct shm_wait wait = {0};
+    const struct waiter_ticket ticket = ticket_of(&wait);
     const int64_t before = os_clock_monotonic();
-    waiter_sleep(&wait, waiter_raise(&wait), INT64_MAX, 1000000);
-    waiter_sleep(&wait, waiter_raise(&wait), before + 1000000, LONG_NS);
-    waiter_sleep(&wait, waiter_raise(&wait), 1, LONG_NS);
+    sleep_for(&ticket, INT64_MAX, 1000000);
+    sleep_for(&ticket, before + 1000000, LONG_NS);
+    sleep_for(&ticket, 1, LONG_NS);
     check(os_clock_monotonic() - before < LONG_NS);
+}
+
+UNIT(waiter, is_not_interrupted_twice_by_one_interrupt)
+{
+    struct shm_wait wait = {0};
+    const struct waiter_ticket ticket = ticket_of(&wait);
+    uint32_t seen = waiter_interrupts();
+    waiter_interrupt();
+    check_eq(waiter_interrupts(), seen + 1);
+    struct waiter_bounds bounds = {.deadline = INT64_MAX, .most = LONG_NS, .interrupts = &seen};
+    const int64_t before = os_clock_monotonic();
+    waiter_sleep(&ticket, 1, &bounds);
+    check(os_clock_monotonic() - before < LONG_NS / 2);
+    seen++;
+    bounds.most = 2000000;
+    waiter_sleep(&ticket, 1, &bounds);
+    check(os_clock_monotonic() - before >= 2000000);
+}
+
+UNIT(waiter, sleeps_on_more_words_than_the_kernel_takes)
+{
+    static struct shm_wait waits[OS_FUTEX_WORDS + 10];
+    static struct waiter_ticket tickets[OS_FUTEX_WORDS + 10];
+    const unsigned count = OS_FUTEX_WORDS + 10;
+    for (unsigned i = 0; i < count; i++) {
+        tickets[i] = ticket_of(&waits[i]);
+    }
+    const struct waiter_bounds bounds = {.deadline = INT64_MAX, .most = LONG_NS};
+    struct waiter_plan plan;
+    waiter_plan_sleep(&plan, tickets, count, &bounds);
+    check(plan.count < OS_FUTEX_WORDS); /* one is left for interrupts */
+    check(plan.until <= os_clock_monotonic() + SLEEP_UNFENCED_NS);
+    waiter_execute(&plan);
 }
 
 /* Two threads hand a number to each other, each asleep until it comes. */
@@ -58,18 +178,18 @@ struct side {
 struct game {
     struct side sides[2];
     unsigned rounds;
-    bool registered;
+    const struct participant *self;
 };
 
 static void await(struct side *side, uint64_t number)
 {
     while (load64_acquire(&side->number) != number) {
-        const struct waiter_ticket ticket = waiter_raise(&side->wait);
+        const struct waiter_ticket ticket = ticket_of(&side->wait);
         if (load64_acquire(&side->number) == number) {
             return;
         }
         const int64_t before = os_clock_monotonic();
-        waiter_sleep(&side->wait, ticket, INT64_MAX, LONG_NS);
+        sleep_for(&ticket, INT64_MAX, LONG_NS);
         check(os_clock_monotonic() - before < LONG_NS / 2); /* else a wake-up was lost */
     }
 }
@@ -77,7 +197,7 @@ static void await(struct side *side, uint64_t number)
 static void give(const struct game *game, struct side *side, uint64_t number)
 {
     store64_release(&side->number, number);
-    (void)waiter_notify(&side->wait, game->registered);
+    (void)waiter_notify(&side->wait, game->self);
 }
 
 static void *return_numbers(void *context)
@@ -92,7 +212,7 @@ static void *return_numbers(void *context)
 
 static void play(bool registered)
 {
-    struct game game = {.rounds = 5000, .registered = registered};
+    struct game game = {.rounds = 5000, .self = one_of(registered)};
     pthread_t thread;
     check_eq(pthread_create(&thread, NULL, return_numbers, &game), 0);
     for (uint64_t i = 1; i <= game.rounds; i++) {

@@ -42,4 +42,10 @@ static inline struct ring unit_ring(struct shm_header *header)
     return ring;
 }
 
+/* Does somebody sleep there, or is about to? */
+static inline bool unit_asleep(const struct shm_wait *wait)
+{
+    return (load64_relaxed(&wait->sleepers) & WAIT_ASLEEP) != 0;
+}
+
 #endif
