@@ -4,21 +4,11 @@
  * where it has to wait.
  */
 #include "api_child.h"
+#include "api_publisher.h"
 #include "api_reply.h"
 #include "error.h"
-#include "publisher.h"
 
 __thread uintptr_t reply_lines;
-
-struct publisher_handle {
-    struct bus_child child;
-    struct publisher publisher;
-};
-
-static struct publisher_handle *publisher_from_handle(struct handle *handle)
-{
-    return caa_container_of(handle, struct publisher_handle, child.handle);
-}
 
 /* One API call on a publisher: inside a read-side section until it pins. */
 struct call {

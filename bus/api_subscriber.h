@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a subscriber's handle stands for: shared by api_subscribe.c (open, close, look) and api_receive.c.
+ * What a subscriber's handle stands for: shared by api_subscribe.c (open, close, look), api_receive.c and waitset.c.
  *
  * concurrency   see handle.h
  * killed        process-local; see subscriber.h for the shared side

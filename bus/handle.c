@@ -87,6 +87,16 @@ struct handle *handle_enter(const void *user_key, enum handle_kind kind)
     return handle;
 }
 
+void handle_enter_section(void)
+{
+    urcu_bp_read_lock();
+}
+
+struct handle *handle_find(const void *key, enum handle_kind kind)
+{
+    return look_up((uintptr_t)key, kind);
+}
+
 void handle_leave(void)
 {
     HANDLE_SECTION_ENDS();
@@ -95,7 +105,7 @@ void handle_leave(void)
 
 int handle_error(const void *key, enum handle_kind kind)
 {
-    static const char *const names[] = {"", "bus", "publisher", "subscriber"};
+    static const char *const names[] = {"waitset", "bus", "publisher", "subscriber"};
     if (!key) {
         return error_set(-EBADF, "the %s handle is NULL", names[kind]);
     }

@@ -35,6 +35,7 @@
 #include "atomics.h"
 
 enum handle_kind {
+    HANDLE_WAITSET = 0,
     HANDLE_BUS = 1,
     HANDLE_PUBLISHER = 2,
     HANDLE_SUBSCRIBER = 3,
@@ -110,6 +111,15 @@ struct handle *handle_enter(const void *key, enum handle_kind kind);
 
 /* Ends the section. */
 void handle_leave(void);
+
+/*
+ * Sections for many handles, which need not be on their way into a call: those that were found stay valid while
+ * `handle_epoch`, loaded first, has not moved. handle_leave() ends them.
+ */
+void handle_enter_section(void);
+
+/* Inside a section: the handle, or NULL. */
+struct handle *handle_find(const void *key, enum handle_kind kind);
 
 _Static_assert(offsetof(struct urcu_bp_reader, ctr) == 0, "a reader's entry starts with its counter");
 

@@ -54,6 +54,7 @@ extern "C" {
 typedef struct shmbus_bus shmbus_bus;
 typedef struct shmbus_publisher shmbus_publisher;
 typedef struct shmbus_subscriber shmbus_subscriber;
+typedef struct shmbus_waitset shmbus_waitset;
 
 /* ------------------------------------------------------------------------------------------------ */
 /* Errors and time                                                                                    */
@@ -358,6 +359,70 @@ typedef struct shmbus_subscriber_stats {
 } shmbus_subscriber_stats;
 
 int shmbus_subscriber_stats_get(shmbus_subscriber *subscriber, shmbus_subscriber_stats *stats);
+
+/* ------------------------------------------------------------------------------------------------ */
+/* Waiting for many at once                                                                           */
+/* ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A waitset waits for any number of subscribers that shall receive and publishers that shall send, of one bus
+ * or of several. It is level-triggered: what is ready is reported again until it has been used. Handles that
+ * are closed leave it by themselves.
+ *
+ * Any thread may add, remove and wake at any time. One thread at a time waits; a handle in the set counts as
+ * used by that thread while it is inside shmbus_waitset_wait().
+ */
+typedef struct shmbus_waitset_options {
+    enum shmbus_wait wait;
+    int interruptible; /* shmbus_interrupt() ends a wait with -EINTR */
+} shmbus_waitset_options;
+
+/* What has become ready. */
+typedef struct shmbus_event {
+    void *tag;                     /* as it was added */
+    shmbus_subscriber *subscriber; /* a message is there, or an error to be told; else NULL */
+    shmbus_publisher *publisher;   /* room is there, or an error to be told; else NULL */
+} shmbus_event;
+
+/* Makes an empty set. `options` may be NULL. -EINVAL, -ENOMEM. */
+int shmbus_waitset_open(const shmbus_waitset_options *options, shmbus_waitset **set);
+
+/* Closes the set, and its fd; the handles in it stay open. A wait of another thread returns -ECANCELED. */
+int shmbus_waitset_close(shmbus_waitset *set);
+
+/* Adds a subscriber: ready when a call that receives would not wait. -EBADF, -EEXIST (it is in the set), -ENOMEM. */
+int shmbus_waitset_add_subscriber(shmbus_waitset *set, shmbus_subscriber *subscriber, void *tag);
+
+/*
+ * Adds a publisher: ready when a message of `size` bytes would find room. Meant for a publisher that found
+ * none; remove it when it has sent, for one that has room is ready all the time. Errors as above, -EMSGSIZE.
+ */
+int shmbus_waitset_add_publisher(shmbus_waitset *set, shmbus_publisher *publisher, size_t size, void *tag);
+
+/* Take a handle out of the set. -ENOENT when it is not in it. */
+int shmbus_waitset_remove_subscriber(shmbus_waitset *set, shmbus_subscriber *subscriber);
+int shmbus_waitset_remove_publisher(shmbus_waitset *set, shmbus_publisher *publisher);
+
+/*
+ * Waits until something is ready; fills up to `max` events and returns how many, or 0 when
+ * shmbus_waitset_wake() ended the wait. Those behind the last one reported come first the next time, so that
+ * none is starved. Errors: -EAGAIN (SHMBUS_NOWAIT), -ETIMEDOUT, -EINTR, -EBUSY (another thread waits on this
+ * set), -ECANCELED, -EINVAL, -EBADF.
+ * Killed inside: one needless wake-up for those who send to it.
+ */
+int shmbus_waitset_wait(shmbus_waitset *set, shmbus_event *events, unsigned max, int64_t deadline);
+
+/* Ends the wait that another thread is in, or else the next one. */
+int shmbus_waitset_wake(shmbus_waitset *set);
+
+/*
+ * A file descriptor for poll(), epoll, libuv or asyncio: readable when it is time to call
+ * shmbus_waitset_wait() with SHMBUS_NOWAIT, until that has returned -EAGAIN. Only watch it: never read, write
+ * or close it. It is the same for every call and belongs to the set. Nobody pays for it while it is readable.
+ * It also becomes readable every 250 ms or so, for the look again that each sleep of this library ends with.
+ * -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread to be had, where the kernel lacks io_uring futexes).
+ */
+int shmbus_waitset_fd(shmbus_waitset *set);
 
 #ifdef __cplusplus
 }
