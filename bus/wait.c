@@ -156,7 +156,7 @@ static bool sleep_once(const struct wait_request *request, struct progress *prog
     }
     count_relaxed(request->sleeps, 1);
     request->kind->sleep(request, &bounds);
-    return false;
+    return request->kind->ready(request, false); /* before a flag is raised again for nothing */
 }
 
 static int sleep_until_ready(const struct wait_request *request, int64_t now)
