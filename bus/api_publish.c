@@ -47,7 +47,7 @@ static int call_end_claim(struct call *call, int claimed)
 static void wake(struct handle *handle)
 {
     const struct channel *channel = publisher_from_handle(handle)->publisher.channel;
-    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
+    waiter_tell(&channel->ring.shared->space, &channel->segment->self);
 }
 
 static int open_publisher(struct bus_child *child, struct channel *channel, const void *asked)
@@ -98,10 +98,7 @@ int shmbus_publisher_close(shmbus_publisher *publisher)
  */
 static int try_again_exactly(struct publisher *publisher, unsigned count)
 {
-    int claimed = -EAGAIN;
-    if (producer_ready(&publisher->producer, publisher->producer.claims[0].size, true)) {
-        claimed = publisher_try_claim(publisher, count);
-    }
+    const int claimed = publisher_try_claim_exactly(publisher, count);
     if (claimed == -EAGAIN) {
         publisher_give_up(publisher);
     }

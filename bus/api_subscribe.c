@@ -7,7 +7,7 @@
 static void wake(struct handle *handle)
 {
     const struct channel *channel = subscriber_from_handle(handle)->subscriber.channel;
-    (void)waiter_notify(&channel->ring.shared->data, &channel->segment->self);
+    waiter_tell(&channel->ring.shared->data, &channel->segment->self);
 }
 
 static int open_subscriber(struct bus_child *child, struct channel *channel, const void *options)

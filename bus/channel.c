@@ -168,8 +168,8 @@ int channel_remove(struct segment *segment, const char *name)
     }
     directory_remove(segment, channel->index);
     store32_release(&channel->ring.shared->removed, 1); /* [rel:removed] */
-    (void)waiter_notify(&channel->ring.shared->data, &segment->self);
-    (void)waiter_notify(&channel->ring.shared->space, &segment->self);
+    waiter_tell(&channel->ring.shared->data, &segment->self);
+    waiter_tell(&channel->ring.shared->space, &segment->self);
     channel_close(channel);
     return 0;
 }

@@ -148,7 +148,8 @@ struct shm_publisher {
     atomic_u64 blocked;
     atomic_u64 sleeps;
     atomic_u64 wakes;
-    uint8_t reserved[48];
+    atomic_u32 fenced; /* 1: a full fence follows each commit, so that sleepers need no membarrier for it */
+    uint8_t reserved[44];
 };
 
 /* One group: a cursor over the channel. */
@@ -270,6 +271,7 @@ LAYOUT_AT(shm_publisher, aborted, 48);
 LAYOUT_AT(shm_publisher, blocked, 56);
 LAYOUT_AT(shm_publisher, sleeps, 64);
 LAYOUT_AT(shm_publisher, wakes, 72);
+LAYOUT_AT(shm_publisher, fenced, 80);
 LAYOUT_SIZE(shm_publisher, 128);
 
 LAYOUT_AT(shm_group, cursor, 0);

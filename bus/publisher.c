@@ -52,7 +52,8 @@ int publisher_open(struct publisher *publisher, struct channel *channel, struct 
     store64_relaxed(&entry->sleeps, 0);
     store64_relaxed(&entry->wakes, 0);
     /* The limit and the count of entries before the owner: who sees the owner sees the rest. */
-    producer_init(&publisher->producer, ring, (uint32_t)index, channel->segment->self.registered);
+    producer_init(&publisher->producer, ring, (uint32_t)index, false);
+    store32_release(&entry->fenced, 1); /* [rel:fenced] */
     if (load32_relaxed(&ring->shared->publishers_used) <= (uint32_t)index) {
         store32_release(&ring->shared->publishers_used, (uint32_t)index + 1); /* [rel:tables] */
     }
@@ -60,6 +61,8 @@ int publisher_open(struct publisher *publisher, struct channel *channel, struct 
     publisher->channel = channel;
     publisher->closing = closing;
     publisher->style = style;
+    publisher->fenced = true;
+    publisher->quiet = 0;
     wait_memory_init(&publisher->waits);
     return 0;
 }
@@ -76,10 +79,44 @@ void publisher_close(struct publisher *publisher)
     channel_close(publisher->channel);
 }
 
+#define QUIET_LOOKS 16u /* that found nobody asleep: it need not fence any more */
+
+static void set_fenced(struct publisher *publisher, bool fenced)
+{
+    /* No claim is open: the window is not in use. What was committed without a fence is visible before this is. [rel:fenced] */
+    store32_release(&publisher->producer.own->fenced, fenced);
+    fence_seq_cst(); /* [fence:fenced] with the barriers of wait.c and waitset.c */
+    publisher->fenced = fenced;
+    publisher->quiet = 0;
+    producer_allow_window(&publisher->producer, !fenced);
+}
+
+/* Who raised a flag before our fence may have counted on the word: then it is given again. */
+static void stop_fencing(struct publisher *publisher)
+{
+    set_fenced(publisher, false);
+    if (waiter_wanted(&publisher->producer.shared->data)) {
+        set_fenced(publisher, true);
+    }
+}
+
+static void found_sleepers(struct publisher *publisher)
+{
+    count_relaxed(&publisher->producer.own->wakes, 1);
+    publisher->quiet = 0;
+    if (!publisher->fenced && publisher->producer.open == 0) {
+        set_fenced(publisher, true);
+    }
+}
+
 void publisher_notify(struct publisher *publisher)
 {
-    if (waiter_notify(&publisher->producer.shared->data, &publisher->channel->segment->self)) {
-        count_relaxed(&publisher->producer.own->wakes, 1);
+    const struct participant *self = &publisher->channel->segment->self;
+    if (waiter_notify(&publisher->producer.shared->data, self, publisher->fenced)) {
+        found_sleepers(publisher);
+    } else if (publisher->fenced && self->registered && publisher->producer.open == 0 &&
+               ++publisher->quiet >= QUIET_LOOKS) {
+        stop_fencing(publisher);
     }
 }
 
@@ -95,6 +132,12 @@ static bool always(const struct wait_source *source)
     return true;
 }
 
+static bool never(const struct wait_source *source)
+{
+    (void)source;
+    return false;
+}
+
 struct wait_source publisher_source(struct publisher *publisher, size_t size)
 {
     return (struct wait_source){
@@ -102,6 +145,7 @@ struct wait_source publisher_source(struct publisher *publisher, size_t size)
         .wait = &publisher->channel->ring.shared->space,
         .ready = room,
         .held_up = always,
+        .fenced = never,
         .user = publisher,
         .size = size,
     };
@@ -128,13 +172,23 @@ static int check_claim(const struct publisher *publisher, unsigned count)
     return (int)count;
 }
 
-int publisher_try_claim(struct publisher *publisher, unsigned count)
+static int try_claim(struct publisher *publisher, unsigned count, bool exact)
 {
     const int fit = check_claim(publisher, count);
     if (fit <= 0) {
         return fit;
     }
-    return producer_claim(&publisher->producer, (unsigned)fit);
+    return producer_claim(&publisher->producer, (unsigned)fit, exact);
+}
+
+int publisher_try_claim(struct publisher *publisher, unsigned count)
+{
+    return try_claim(publisher, count, false);
+}
+
+int publisher_try_claim_exactly(struct publisher *publisher, unsigned count)
+{
+    return try_claim(publisher, count, true);
 }
 
 static struct wait_request wait_request(struct publisher *publisher, struct wait_for_source *one,
@@ -161,29 +215,23 @@ void publisher_give_up(struct publisher *publisher)
     wait_not_at_all(&request);
 }
 
-/* The last look before a time-out is an exact one: room that readers have made and not published counts. */
-static int claim_at_last(struct publisher *publisher, unsigned count)
-{
-    const bool ready = producer_ready(&publisher->producer, publisher->producer.claims[0].size, true);
-    const int claimed = ready ? publisher_try_claim(publisher, count) : -EAGAIN;
-    return claimed == -EAGAIN ? -ETIMEDOUT : claimed;
-}
-
 int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadline)
 {
     struct wait_for_source one;
     const struct wait_request request = wait_request(publisher, &one, deadline);
-    for (;;) {
-        const int claimed = publisher_try_claim(publisher, count);
-        if (claimed != -EAGAIN) {
-            return claimed;
-        }
+    int claimed = -EAGAIN;
+    while (claimed == -EAGAIN) {
         const int err = wait_until_ready(&request);
-        if (err == -ETIMEDOUT) {
-            return claim_at_last(publisher, count);
-        }
-        if (err != 0) {
+        if (err != 0 && err != -ETIMEDOUT) {
             return err == -EIDRM ? channel_removed_error(publisher->channel) : err;
         }
+        claimed = err == 0 ? publisher_try_claim(publisher, count) : -EAGAIN;
+        if (claimed == -EAGAIN) { /* what is ready need not be published, and a last look is an exact one */
+            claimed = publisher_try_claim_exactly(publisher, count);
+        }
+        if (claimed == -EAGAIN && err != 0) {
+            return err;
+        }
     }
+    return claimed;
 }

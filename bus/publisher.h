@@ -22,6 +22,8 @@ struct publisher {
     const atomic_u32 *closing;
     struct wait_memory waits;
     struct wait_style style;
+    bool fenced;    /* as own->fenced says to sleepers */
+    uint32_t quiet; /* looks for sleepers that found none, since it fences */
 };
 
 /* Takes an entry of the channel. -EBUSY, -EUSERS. The reference to `channel` becomes the publisher's. */
@@ -37,6 +39,9 @@ void publisher_close(struct publisher *publisher);
  */
 int publisher_try_claim(struct publisher *publisher, unsigned count);
 
+/* The same; room that readers have made and not published counts. Dearer, and it follows them slot by slot. */
+int publisher_try_claim_exactly(struct publisher *publisher, unsigned count);
+
 /* After an -EAGAIN that is the answer: somebody must look after the dead. */
 void publisher_give_up(struct publisher *publisher);
 int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadline);
@@ -44,7 +49,13 @@ int publisher_claim(struct publisher *publisher, unsigned count, int64_t deadlin
 /* What it waits for when it has a message of `size` bytes: room. */
 struct wait_source publisher_source(struct publisher *publisher, size_t size);
 
-/* Wakes sleeping readers, if any. After every commit or batch of them. */
+/*
+ * Wakes sleeping readers, if any. After every commit or batch of them.
+ *
+ * A publisher that finds sleepers fences its commits from then on, and says so: they need no membarrier to sleep
+ * again, which would interrupt every process on the host that sends. When it has found none for a while it
+ * takes the word back and sends without (publisher.c).
+ */
 void publisher_notify(struct publisher *publisher);
 
 static inline bool publisher_removed(const struct publisher *publisher)

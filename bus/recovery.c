@@ -123,8 +123,8 @@ static bool abort_claims(struct channel *channel, uint32_t index)
 /* After a repair: it may be what somebody waits for. */
 static void notify_all(struct channel *channel)
 {
-    (void)waiter_notify(&channel->ring.shared->data, &channel->segment->self);
-    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
+    waiter_tell(&channel->ring.shared->data, &channel->segment->self);
+    waiter_tell(&channel->ring.shared->space, &channel->segment->self);
 }
 
 bool recovery_release_publisher(struct channel *channel, uint32_t index)
@@ -193,7 +193,7 @@ static void free_group_if_empty(const struct ring *ring, uint32_t group)
 void recovery_remove_group(struct channel *channel, uint32_t group)
 {
     free_group(&channel->ring, group);
-    (void)waiter_notify(&channel->ring.shared->space, &channel->segment->self);
+    waiter_tell(&channel->ring.shared->space, &channel->segment->self);
 }
 
 static void keep_counters(struct shm_group *group, const struct shm_member *member)

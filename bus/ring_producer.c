@@ -53,9 +53,17 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     producer->line = position_line(tail);
     producer->limit_line = producer->line;
     producer->batched = true; /* the entry's batch word may be of its last owner */
-    producer->may_send_fast = may_send_fast && !ring->multi && !ring->overwrite;
+    producer_allow_window(producer, may_send_fast);
     store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
     store64_release(&producer->own->limit, tail);                        /* [rel:limit] */
+}
+
+void producer_allow_window(struct producer *producer, bool allowed)
+{
+    producer->may_send_fast = allowed && !producer->ring->multi && !producer->ring->overwrite;
+    if (!producer->may_send_fast) {
+        close_window(producer);
+    }
 }
 
 /* Slots ahead of the tail that a publisher of many asks for: the others claim some of them. */
@@ -165,12 +173,12 @@ static bool refresh_single(struct producer *producer, const struct producer_want
     return refresh(producer, producer->sequence, producer->line, want);
 }
 
-static int claim_single(struct producer *producer, unsigned count)
+static int claim_single(struct producer *producer, unsigned count, bool exact)
 {
     uint32_t end;
     unsigned placed = place(producer, producer->sequence, producer->line, count, &end);
     if (placed < count) {
-        const struct producer_want want = want_of(producer, count, false);
+        const struct producer_want want = want_of(producer, count, exact);
         (void)refresh_single(producer, &want);
         placed = place(producer, producer->sequence, producer->line, count, &end);
     }
@@ -217,7 +225,7 @@ static void withdraw_intent(const struct producer *producer, position tail)
  * One try to claim at the tail as it is. 0: somebody moved it, try again. -EAGAIN also when the claimer of one
  * lap ago has not finished.
  */
-static int claim_once(struct producer *producer, unsigned count)
+static int claim_once(struct producer *producer, unsigned count, bool exact)
 {
     const struct ring *ring = producer->ring;
     const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
@@ -228,7 +236,7 @@ static int claim_once(struct producer *producer, unsigned count)
     }
     unsigned placed = place(producer, sequence, position_line(tail), count, &end);
     if (placed < count) {
-        const struct producer_want want = want_of(producer, count, false);
+        const struct producer_want want = want_of(producer, count, exact);
         (void)refresh(producer, sequence, position_line(tail), &want);
         placed = place(producer, sequence, position_line(tail), count, &end);
     }
@@ -243,11 +251,11 @@ static int claim_once(struct producer *producer, unsigned count)
     return (int)placed;
 }
 
-static int claim_multi(struct producer *producer, unsigned count)
+static int claim_multi(struct producer *producer, unsigned count, bool exact)
 {
     int claimed;
     do {
-        claimed = claim_once(producer, count);
+        claimed = claim_once(producer, count, exact);
     } while (claimed == 0);
     if (claimed == -EAGAIN) {
         /* A claim that was lost to another must not be named while we wait: he may die in it. */
@@ -268,11 +276,12 @@ static void mark_writing(const struct producer *producer, unsigned count)
     fence_release(); /* [rel:writing] */
 }
 
-int producer_claim(struct producer *producer, unsigned count)
+int producer_claim(struct producer *producer, unsigned count, bool exact)
 {
     const struct ring *ring = producer->ring;
     close_window(producer);
-    const int claimed = ring->multi ? claim_multi(producer, count) : claim_single(producer, count);
+    const int claimed =
+        ring->multi ? claim_multi(producer, count, exact) : claim_single(producer, count, exact);
     if (claimed > 0) {
         producer->claimed = (unsigned)claimed;
         producer->open = claimed == 64 ? ~UINT64_C(0) : (UINT64_C(1) << claimed) - 1;

@@ -75,11 +75,14 @@ struct producer {
 /* Starts at the tail, with entry number `id`. Without `may_send_fast` every message takes the long way. */
 void producer_init(struct producer *producer, const struct ring *ring, uint32_t id, bool may_send_fast);
 
+/* May messages go through the window from now on? The entry's owner; not within a claim. */
+void producer_allow_window(struct producer *producer, bool allowed);
+
 /*
  * Claims up to `count` messages of the sizes in `claims`, leaving `first` and each line. Returns how many,
  * or -EAGAIN when there is no room for one.
  */
-int producer_claim(struct producer *producer, unsigned count);
+int producer_claim(struct producer *producer, unsigned count, bool exact);
 
 /* Where claimed message `index` is to be written. */
 void *producer_payload(const struct producer *producer, unsigned index);

@@ -262,7 +262,8 @@ static bool adopt(struct subscriber *subscriber)
 
 static void notify_space(struct subscriber *subscriber)
 {
-    (void)waiter_notify(&subscriber->channel->ring.shared->space, &subscriber->channel->segment->self);
+    const struct participant *self = &subscriber->channel->segment->self;
+    (void)waiter_notify(&subscriber->channel->ring.shared->space, self, !self->registered);
 }
 
 static int peek_error(const struct subscriber *subscriber, int err)
@@ -301,6 +302,26 @@ static bool message_there(const struct wait_source *source, bool thorough)
                                         recovery_has_orphan(consumer->ring, subscriber->group));
 }
 
+#define FENCED_LOOKS 64u /* more publishers than that are not worth a look each */
+
+/* Do all publishers fence? They raise that word before they are one, and before they count on it. */
+static bool publishers_fence(const struct wait_source *source)
+{
+    const struct ring *ring = &source->channel->ring;
+    const uint32_t used = load32_acquire(&ring->shared->publishers_used); /* [acq:tables] */
+    if (used > FENCED_LOOKS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < used && i < ring->publisher_max; i++) {
+        const struct shm_publisher *publisher = &ring->publishers[i];
+        if (load64_acquire(&publisher->owner) != OWNER_NONE && /* [acq:owner] */
+            load32_acquire(&publisher->fenced) == 0) {         /* [acq:fenced] */
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Does another member of the group hold messages? They come to us if it dies. */
 static bool others_hold(const struct subscriber *subscriber)
 {
@@ -333,6 +354,7 @@ struct wait_source subscriber_source(struct subscriber *subscriber)
         .wait = &subscriber->channel->ring.shared->data,
         .ready = message_there,
         .held_up = claimed_ahead,
+        .fenced = publishers_fence,
         .user = subscriber,
     };
 }

@@ -100,8 +100,9 @@ struct wait_source {
     struct shm_wait *wait; /* whoever brings it looks here for sleepers */
     bool (*ready)(const struct wait_source *source, bool thorough);
     bool (*held_up)(const struct wait_source *source);
-    void *user;  /* the publisher or subscriber */
-    size_t size; /* of the message that a publisher has */
+    bool (*fenced)(const struct wait_source *source); /* does a full fence follow whatever brings it? */
+    void *user;                                       /* the publisher or subscriber */
+    size_t size;                                      /* of the message that a publisher has */
 };
 
 /* The wait of one handle for its source. */

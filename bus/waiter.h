@@ -20,8 +20,9 @@
  *   sleeper   ticket = event; flag = up;   membarrier   look at the stamp again; sleep while event == ticket
  *
  * Either the sender sees the flag, and then the event moves after the ticket was taken; or the sleeper's second
- * look sees the stamp. An unregistered sender has a real fence there; a sleeper without membarrier sleeps in
- * short steps. The flag comes down last, and only if nobody raised it since it was seen: a waker that stops
+ * look sees the stamp. An unregistered sender has a real fence there, and so has one that had to wake somebody
+ * lately: where all senders fence, so does the sleeper, and interrupts nobody by a membarrier. A sleeper that
+ * cannot call that sleeps in short steps. The flag comes down last, and only if nobody raised it since it was seen: a waker that stops
  * half-way leaves it up for the others. docs/waiting.md has the whole argument, tests/model the checked model.
  *
  * Who waits for one channel sleeps on its `event`: one wake-up for all of them. A waitset sleeps on the bell of
@@ -43,13 +44,19 @@ static inline bool waiter_wanted(const struct shm_wait *wait)
     return unlikely((load64_relaxed(&wait->sleepers) & WAIT_FLAGS) != 0);
 }
 
-/* After a change that sleepers on `wait` wait for. True if it had to wake. */
-static inline bool waiter_notify(struct shm_wait *wait, const struct participant *self)
+/* After a change that sleepers on `wait` wait for, by whoever should fence. True if it had to wake. */
+static inline bool waiter_notify(struct shm_wait *wait, const struct participant *self, bool fenced)
 {
-    if (!self->registered) {
+    if (fenced) {
         fence_seq_cst(); /* [fence:wait] with waiter_barrier() */
     }
     return waiter_wanted(wait) && waiter_wake(wait, self);
+}
+
+/* The same after a rare change: it always fences. */
+static inline void waiter_tell(struct shm_wait *wait, const struct participant *self)
+{
+    (void)waiter_notify(wait, self, true);
 }
 
 /* What a sleeper saw before its last look: it sleeps while that is so. Starts as zeros. */
@@ -76,10 +83,13 @@ bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised);
  */
 void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32_t index);
 
-/* Lets all senders see the flags that were raised. Then look once more, and sleep. */
-static inline void waiter_barrier(struct waiter_ticket *ticket, const struct participant *self)
+/*
+ * Lets all senders see the flags that were raised. Then look once more, and sleep. `fenced`: all senders were seen
+ * to fence, after a fence of ours that followed the flags; then that one was enough.
+ */
+static inline void waiter_barrier(struct waiter_ticket *ticket, const struct participant *self, bool fenced)
 {
-    ticket->fenced = participant_barrier(self); /* [asym:wait] [fence:wait] with waiter_notify() */
+    ticket->fenced = fenced || participant_barrier(self); /* [asym:wait] [fence:wait] with waiter_notify() */
 }
 
 /* How a sleep ends if nothing happens. */

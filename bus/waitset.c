@@ -273,6 +273,19 @@ static int enter_and_take(struct waitset *set, shmbus_event *events, unsigned ma
 /* Waiting                                                                                            */
 /* ------------------------------------------------------------------------------------------------ */
 
+/* Lets all senders see the flags that were raised. */
+static void barrier(struct waitset *set)
+{
+    fence_seq_cst(); /* [fence:fenced] with publisher.c */
+    bool fenced = true;
+    for (unsigned i = 0; fenced && i < set->count; i++) {
+        fenced = set->members[i].source.fenced(&set->members[i].source);
+    }
+    for (unsigned i = 0; i < set->buses; i++) {
+        waiter_barrier(&set->tickets[i], set->self[i], fenced);
+    }
+}
+
 /* Raises the flags that are not up, with new tickets where a bell was rung. */
 static void raise_flags(struct waitset *set)
 {
@@ -289,8 +302,8 @@ static void raise_flags(struct waitset *set)
         }
     }
     set->tickets[0].fenced |= set->buses == 0; /* the mutex orders who moves `event` */
-    for (unsigned i = 0; raised && i < set->buses; i++) {
-        waiter_barrier(&set->tickets[i], set->self[i]);
+    if (raised) {
+        barrier(set);
     }
 }
 

@@ -29,7 +29,7 @@ static struct waiter_ticket ticket_of(struct shm_wait *wait)
     struct waiter_ticket ticket = {0};
     check(waiter_take(&ticket, &wait->event));
     (void)waiter_raise(wait, WAIT_ASLEEP);
-    waiter_barrier(&ticket, one_of(true));
+    waiter_barrier(&ticket, one_of(true), false);
     return ticket;
 }
 
@@ -43,8 +43,8 @@ UNIT(waiter, wakes_nobody_where_nobody_sleeps)
 {
     struct shm_wait wait = {0};
     check(!waiter_wake(&wait, one_of(true)));
-    check(!waiter_notify(&wait, one_of(false)));
-    check(!waiter_notify(&wait, one_of(true)));
+    check(!waiter_notify(&wait, one_of(false), true));
+    check(!waiter_notify(&wait, one_of(true), false));
     check_eq(load32_relaxed(&wait.event), 0);
 }
 
@@ -53,10 +53,10 @@ UNIT(waiter, wakes_once)
     struct shm_wait wait = {0};
     (void)waiter_raise(&wait, WAIT_ASLEEP);
     check_eq(flags(&wait), WAIT_ASLEEP);
-    check(waiter_notify(&wait, one_of(true)));
+    check(waiter_notify(&wait, one_of(true), false));
     check_eq(flags(&wait), 0);
     check_eq(load32_relaxed(&wait.event), 1);
-    check(!waiter_notify(&wait, one_of(true)));
+    check(!waiter_notify(&wait, one_of(true), false));
     check_eq(load32_relaxed(&wait.event), 1);
 }
 
@@ -68,14 +68,14 @@ UNIT(waiter, rings_the_bells_that_were_left)
     (void)waiter_raise_bell(&wait, WAIT_BELL_BITS - 1);
     (void)waiter_raise_bell(&wait, WAIT_BELL_BITS + 5); /* shares its bit with 5 */
     const uint32_t before = load32_relaxed(&self->table[3].bell);
-    check(waiter_notify(&wait, self));
+    check(waiter_notify(&wait, self, false));
     check_eq(load32_relaxed(&wait.event), 0);
     check_eq(load32_relaxed(&self->table[3].bell), before + 1);
     check_eq(load32_relaxed(&self->table[4].bell), before);
     check_eq(load32_relaxed(&self->table[5].bell), before + 1);
     check_eq(load32_relaxed(&self->table[WAIT_BELL_BITS - 1].bell), before + 1);
     check_eq(load32_relaxed(&self->table[WAIT_BELL_BITS + 5].bell), before + 1);
-    check(!waiter_notify(&wait, self));
+    check(!waiter_notify(&wait, self, false));
 }
 
 UNIT(waiter, forgets_who_leaves)
@@ -85,7 +85,7 @@ UNIT(waiter, forgets_who_leaves)
     (void)waiter_raise_bell(&wait, 7);
     waiter_forget(&wait, self, 7); /* rings once more, for others of the same participant */
     const uint32_t before = load32_relaxed(&self->table[7].bell);
-    check(waiter_notify(&wait, self)); /* the flag is up still */
+    check(waiter_notify(&wait, self, false)); /* the flag is up still */
     check_eq(load32_relaxed(&self->table[7].bell), before);
     waiter_forget(&wait, self, 7);
     waiter_forget(&wait, self, UINT32_MAX);
@@ -119,7 +119,7 @@ UNIT(waiter, does_not_sleep_through_a_wake_up)
 {
     struct shm_wait wait = {0};
     const struct waiter_ticket ticket = ticket_of(&wait);
-    check(waiter_notify(&wait, one_of(true)));
+    check(waiter_notify(&wait, one_of(true), false));
     const int64_t before = os_clock_monotonic();
     sleep_for(&ticket, INT64_MAX, LONG_NS);
     check(os_clock_monotonic() - before < LONG_NS / 2);
@@ -197,7 +197,7 @@ static void await(struct side *side, uint64_t number)
 static void give(const struct game *game, struct side *side, uint64_t number)
 {
     store64_release(&side->number, number);
-    (void)waiter_notify(&side->wait, game->self);
+    (void)waiter_notify(&side->wait, game->self, !game->self->registered);
 }
 
 static void *return_numbers(void *context)
