@@ -96,6 +96,13 @@ struct shm_wait {
 #define WAIT_RAISED (UINT64_C(1) << 2)
 #define WAIT_LOWERED (UINT64_C(1) << 33)
 
+/* The bench builds a library in which nobody ever sleeps, to see what looking for sleepers costs. */
+#ifdef SHMBUS_WITHOUT_WAITING
+#define WAIT_BUILT 0
+#else
+#define WAIT_BUILT 1
+#endif
+
 /* The head of a channel. Geometry is written once, before the directory entry goes live. */
 struct shm_channel {
     uint64_t magic;

@@ -103,7 +103,7 @@ void consumer_expect_redelivery(struct consumer *consumer);
 /* Does a publisher sleep for room? */
 static inline bool consumer_space_wanted(const struct consumer *consumer)
 {
-    return (load64_relaxed(&consumer->space->sleepers) & WAIT_FLAGS) != 0;
+    return WAIT_BUILT && (load64_relaxed(&consumer->space->sleepers) & WAIT_FLAGS) != 0;
 }
 
 /*

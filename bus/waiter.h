@@ -40,6 +40,9 @@ bool waiter_wake(struct shm_wait *wait, const struct participant *self) __attrib
 /* After a change by a registered sender: true if somebody sleeps, so waiter_wake() is due. */
 static inline bool waiter_wanted(const struct shm_wait *wait)
 {
+    if (!WAIT_BUILT) {
+        return false;
+    }
     fence_compiler(); /* [asym:wait] with waiter_barrier() */
     return unlikely((load64_relaxed(&wait->sleepers) & WAIT_FLAGS) != 0);
 }
@@ -47,7 +50,7 @@ static inline bool waiter_wanted(const struct shm_wait *wait)
 /* After a change that sleepers on `wait` wait for, by whoever should fence. True if it had to wake. */
 static inline bool waiter_notify(struct shm_wait *wait, const struct participant *self, bool fenced)
 {
-    if (fenced) {
+    if (WAIT_BUILT && fenced) {
         fence_seq_cst(); /* [fence:wait] with waiter_barrier() */
     }
     return waiter_wanted(wait) && waiter_wake(wait, self);

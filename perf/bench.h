@@ -4,7 +4,7 @@
  *
  * A case has one shape and several contestants. Each contestant runs it in processes of its own, forked
  * for this one measurement: first the senders, then the readers. In a round trip role 0 sends first and
- * takes the times, role 1 answers.
+ * takes the times, role 1 answers. In a wake-up role 0 sends when all readers sleep, and times each call.
  *
  * concurrency   a `bench_result` is written by its role and read by the parent after that role's end
  * killed        the parent sees the exit status; its run counts as failed, or as not completed when the
@@ -22,7 +22,8 @@
 
 enum bench_kind {
     ROUND_TRIP,
-    STREAM
+    STREAM,
+    WAKE_UP
 };
 
 /* Where the roles of a run may be. */
@@ -31,6 +32,7 @@ enum placement {
     PLACE_FREE,  /* more roles than CPUs: all roles on all CPUs, moved by the kernel as it likes */
     PLACE_TURNS, /* the same, role i on CPU i modulo their count */
     PLACE_APART, /* the same, all senders on the first CPU, all readers on the second */
+    PLACE_ONE,   /* all roles on the first CPU */
 };
 
 struct bench_shape {
@@ -45,6 +47,11 @@ struct bench_shape {
     double seconds;         /* measured; a fifth of it more is warming up */
     double limit;           /* seconds after which the run is stopped as not completed */
     enum placement crowded; /* where the roles are when they are more than the CPUs */
+    /* cases of waiting */
+    bool waiting;     /* about sleep: CPU time is a figure, and a CPU that is given away no disturbance */
+    bool one_cpu;     /* the roles share the first CPU, however many there are */
+    bool reply_rests; /* `reply_ns` pass asleep, else at work */
+    int64_t reply_ns; /* round trip: that the answerer takes before it answers */
 };
 
 struct bench_result {
@@ -52,7 +59,11 @@ struct bench_result {
     uint64_t started;               /* ticks */
     uint64_t ended;
     uint64_t samples;
-    double cpu_share;    /* of the time since the start line that this role had its CPU */
+    double cpu_share; /* of the time since the start line that this role had its CPU */
+    int64_t cpu_ns;   /* CPU time of `trips` round trips */
+    uint64_t trips;
+    uint64_t wakes;      /* wake-ups: calls of this sender that woke somebody */
+    uint64_t sleeps;     /* wake-ups: how often this reader slept */
     atomic_u64 progress; /* messages taken so far, for runs that are stopped */
     char error[512];
 };

@@ -18,7 +18,7 @@
  * messages get an arena of 4 of them, at least 512 KiB; the floor ring and ck_ring get as many slots as
  * such messages fit into these bytes.
  */
-static void shape_memory(struct bench_shape *shape)
+void case_shape_memory(struct bench_shape *shape)
 {
     shape->slots = SLOTS_SMALL;
     shape->slot_size = 64;
@@ -34,9 +34,8 @@ static void shape_memory(struct bench_shape *shape)
         shape->batch /= 2;
 }
 
-static void add(struct bench_case *item, const char *name, int variant,
-                int (*prepare)(struct bench_run *, int), void (*body)(struct bench_role *, int),
-                void (*finish)(struct bench_run *, int))
+void case_add(struct bench_case *item, const char *name, int variant, int (*prepare)(struct bench_run *, int),
+              void (*body)(struct bench_role *, int), void (*finish)(struct bench_run *, int))
 {
     item->contestants[item->count++] = (struct contestant){
         .name = name, .variant = variant, .prepare = prepare, .body = body, .finish = finish};
@@ -44,23 +43,23 @@ static void add(struct bench_case *item, const char *name, int variant,
 
 static void add_line(struct bench_case *item, const char *name, int variant)
 {
-    add(item, name, variant, line_prepare, line_body, memory_finish);
+    case_add(item, name, variant, line_prepare, line_body, memory_finish);
 }
 
 static void add_ring(struct bench_case *item, const char *name)
 {
-    add(item, name, 0, ring_prepare, ring_body, memory_finish);
+    case_add(item, name, 0, ring_prepare, ring_body, memory_finish);
 }
 
 static void add_ck(struct bench_case *item, const char *name, int variant)
 {
     if (ck_ring_has(item->shape.size))
-        add(item, name, variant, ck_prepare, ck_body, memory_finish);
+        case_add(item, name, variant, ck_prepare, ck_body, memory_finish);
 }
 
 static void add_bus(struct bench_case *item, const char *name, int variant)
 {
-    add(item, name, variant, bus_prepare, bus_body, bus_finish);
+    case_add(item, name, variant, bus_prepare, bus_body, bus_finish);
 }
 
 static struct bench_case case_round_trip(size_t size)
@@ -75,7 +74,7 @@ static struct bench_case case_round_trip(size_t size)
         .title = "round trip",
     };
     snprintf(item.name, sizeof item.name, "rtt/%zu", size);
-    shape_memory(&item.shape);
+    case_shape_memory(&item.shape);
     if (size == LINE_PAYLOAD_MAX) {
         add_line(&item, "line 56 B", LINE_PAYLOAD);
         add_line(&item, "line", LINE_WORD);
@@ -103,7 +102,7 @@ static struct bench_case case_stream(size_t size)
         .title = "one way",
     };
     snprintf(item.name, sizeof item.name, "stream/%zu", size);
-    shape_memory(&item.shape);
+    case_shape_memory(&item.shape);
     add_ring(&item, "ring");
     add_ck(&item, "ck_ring spsc", CK_SPSC);
     add_ck(&item, "ck_ring mpmc", CK_MPMC);
@@ -132,7 +131,7 @@ static struct bench_case case_fan_in(unsigned senders)
         .title = "many senders, one reader",
     };
     snprintf(item.name, sizeof item.name, "fanin/%ux64", senders);
-    shape_memory(&item.shape);
+    case_shape_memory(&item.shape);
     add_ck(&item, "ck_ring mpmc", CK_MPMC);
     add_bus(&item, "shmbus multi send", BUS_MULTI | BUS_SEND_NEXT);
     add_bus(&item, "shmbus multi batch", BUS_MULTI | BUS_BATCH_POLL);
@@ -154,7 +153,7 @@ static struct bench_case case_broadcast(unsigned readers)
         .title = "one sender, a group per reader",
     };
     snprintf(item.name, sizeof item.name, "broadcast/%ux64", readers);
-    shape_memory(&item.shape);
+    case_shape_memory(&item.shape);
     add_ring(&item, "broadcast ring");
     add_bus(&item, "shmbus send", BUS_SINGLE | BUS_SEND_NEXT);
     add_bus(&item, "shmbus batch", BUS_SINGLE | BUS_BATCH_POLL);
@@ -186,6 +185,7 @@ unsigned cases_list(struct bench_case cases[CASES_MAX], double shorter, enum pla
     cases[count++] = case_fan_in(2);
     cases[count++] = case_fan_in(8);
     cases[count++] = case_broadcast(4);
+    count += cases_of_waiting(cases + count);
     for (unsigned i = 0; i < count; i++) {
         cases[i].shape.seconds /= shorter;
         if (crowded != PLACE_EACH)

@@ -8,6 +8,8 @@
  *   ring        slots of {sequence word, payload}, written and read in place; the reader publishes its
  *               position every eighth of the ring, the writer keeps a copy of its limit
  *   broadcast   the same ring with a position for every reader
+ *   futex       a word and a message per direction; who waits for the word sleeps on it, who changes it
+ *               wakes. One word and one message to all readers in a wake-up
  *
  * concurrency   `prepare` and `finish` in the parent, `body` in each process of a run
  * killed        see bench.h
@@ -30,6 +32,9 @@ void line_body(struct bench_role *role, int variant);
 int ring_prepare(struct bench_run *run, int variant);
 void ring_body(struct bench_role *role, int variant);
 
+int futex_prepare(struct bench_run *run, int variant);
+void futex_body(struct bench_role *role, int variant);
+
 enum ck_variant {
     CK_SPSC,
     CK_MPMC
@@ -39,6 +44,13 @@ enum ck_variant {
 bool ck_ring_has(size_t size);
 int ck_prepare(struct bench_run *run, int variant);
 void ck_body(struct bench_role *role, int variant);
+
+/*
+ * bus_body() of peer_bus.h, built with a library of its own that has no code for waiting: the floor of what it
+ * costs a sender that others may sleep. For forked roles only: two libraries' fork handlers would not get on.
+ * Only where BENCH_WITHOUT_WAITING is defined.
+ */
+void without_waiting_body(struct bench_role *role, int variant);
 
 /* Unmaps what any of them had mapped. */
 void memory_finish(struct bench_run *run, int variant);

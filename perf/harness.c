@@ -76,14 +76,6 @@ void role_fail(struct bench_role *role, const char *format, ...)
     _exit(EXIT_FAILURE);
 }
 
-/* Nanoseconds of CPU that this process has had. */
-static int64_t cpu_ns(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
-}
-
 static unsigned role_count(const struct bench_shape *shape)
 {
     return shape->senders + shape->readers;
@@ -97,7 +89,7 @@ void role_ready(struct bench_role *role)
     while (load32_acquire(&run->arrived) < role_count(&run->shape))
         spin_once(&spins, YIELD_AFTER);
     role->from = clock_ns();
-    role->cpu_from = cpu_ns();
+    role->cpu_from = clock_cpu_ns();
 }
 
 static int role_place(const struct bench_run *run, unsigned index)
@@ -112,6 +104,8 @@ static int role_place(const struct bench_run *run, unsigned index)
             here = i == index % run->cpu_count;
         else if (run->placement == PLACE_APART)
             here = i == (index < run->shape.senders ? 0 : 1);
+        else if (run->placement == PLACE_ONE)
+            here = i == 0;
         if (here)
             CPU_SET((size_t)run->cpus[i], &cpus);
     }
@@ -135,7 +129,7 @@ static __attribute__((noreturn)) void role_main(struct bench_run *run, const str
     if (role_place(run, index) != 0)
         role_fail(&role, "cannot run on CPU %d: %s", run->cpus[index % run->cpu_count], strerror(errno));
     contestant->body(&role, contestant->variant);
-    role.result->cpu_share = (double)(cpu_ns() - role.cpu_from) / (double)(clock_ns() - role.from);
+    role.result->cpu_share = (double)(clock_cpu_ns() - role.cpu_from) / (double)(clock_ns() - role.from);
     _exit(EXIT_SUCCESS);
 }
 
@@ -165,6 +159,23 @@ static unsigned roles_reap(pid_t *pids, unsigned count, bool *failed)
     return running;
 }
 
+/* Takes a signal within `ns`. */
+static void take_signal(int64_t ns)
+{
+    struct timespec timeout = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    int sig = sigtimedwait(&handled, NULL, &timeout);
+    if (sig == SIGINT || sig == SIGTERM)
+        interrupted = true;
+}
+
+bool harness_rest(double seconds)
+{
+    int64_t end = clock_ns() + (int64_t)(seconds * 1e9);
+    for (int64_t left; !interrupted && (left = end - clock_ns()) > 0;)
+        take_signal(left);
+    return !interrupted;
+}
+
 static enum outcome_state roles_wait(pid_t *pids, unsigned count, double limit)
 {
     int64_t end = clock_ns() + (int64_t)(limit * 1e9);
@@ -178,10 +189,7 @@ static enum outcome_state roles_wait(pid_t *pids, unsigned count, double limit)
             roles_kill(pids, count);
             left = 1000000000; /* for them to be gone */
         }
-        struct timespec timeout = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        int sig = sigtimedwait(&handled, NULL, &timeout);
-        if (sig == SIGINT || sig == SIGTERM)
-            interrupted = true;
+        take_signal(left);
     }
     return failed && state == OUTCOME_DONE ? OUTCOME_FAILED : state;
 }
@@ -222,6 +230,46 @@ static void outcome_of_stream(const struct bench_run *run, struct outcome *outco
     outcome->seconds = (double)(ended - started) / run->ticks_per_ns / 1e9;
 }
 
+static void outcome_of_round_trip(const struct bench_run *run, struct outcome *outcome)
+{
+    const struct bench_result *asker = &run->results[0];
+    const struct bench_result *answerer = &run->results[1];
+    outcome->samples = asker->samples;
+    outcome->asker_cpu = (double)asker->cpu_ns / (double)asker->trips;
+    outcome->answerer_cpu = (double)answerer->cpu_ns / (double)answerer->trips;
+}
+
+static void outcome_of_wake_up(const struct bench_run *run, struct outcome *outcome)
+{
+    const struct bench_result *sender = &run->results[0];
+    uint64_t sleeps = 0;
+    for (unsigned i = 0; i < run->shape.readers; i++)
+        sleeps += sender[1 + i].sleeps;
+    outcome->samples = sender->samples;
+    outcome->messages = sender->messages;
+    outcome->wakes = (double)sender->wakes / (double)sender->messages;
+    outcome->sleeps = (double)sleeps / (double)sender->messages;
+}
+
+static void outcome_of(const struct bench_run *run, struct outcome *outcome)
+{
+    switch (run->shape.kind) {
+    case STREAM:
+        outcome_of_stream(run, outcome);
+        break;
+    case ROUND_TRIP:
+        outcome_of_round_trip(run, outcome);
+        break;
+    case WAKE_UP:
+        outcome_of_wake_up(run, outcome);
+        break;
+    }
+    outcome->cpu_share = 1;
+    for (unsigned i = 0; i < role_count(&run->shape); i++)
+        if (run->results[i].cpu_share < outcome->cpu_share)
+            outcome->cpu_share = run->results[i].cpu_share;
+}
+
 void harness_run(struct bench_run *run, const struct contestant *contestant, struct outcome *outcome)
 {
     *outcome = (struct outcome){.state = OUTCOME_FAILED};
@@ -245,12 +293,5 @@ void harness_run(struct bench_run *run, const struct contestant *contestant, str
         outcome->cpu_share = 1;
         return;
     }
-    if (run->shape.kind == STREAM)
-        outcome_of_stream(run, outcome);
-    else
-        outcome->samples = run->results[0].samples;
-    outcome->cpu_share = 1;
-    for (unsigned i = 0; i < role_count(&run->shape); i++)
-        if (run->results[i].cpu_share < outcome->cpu_share)
-            outcome->cpu_share = run->results[i].cpu_share;
+    outcome_of(run, outcome);
 }

@@ -22,8 +22,12 @@ struct outcome {
     enum outcome_state state;
     double seconds;    /* streams: measured */
     uint64_t messages; /* streams: measured; or taken until the run was stopped */
-    uint64_t samples;  /* round trips: in run->samples */
-    double cpu_share;  /* least of all roles: below 1, something else ran on its CPU */
+    uint64_t samples;  /* round trips and wake-ups: in run->samples */
+    double asker_cpu;  /* round trips: CPU time of each, ns */
+    double answerer_cpu;
+    double wakes;     /* wake-ups: calls per message that woke somebody */
+    double sleeps;    /* wake-ups: of all readers, per message */
+    double cpu_share; /* least of all roles: below 1, something else ran on its CPU */
     char error[512];
 };
 
@@ -35,5 +39,8 @@ void harness_run(struct bench_run *run, const struct contestant *contestant, str
 
 /* SIGINT or SIGTERM came: nothing further is worth starting. */
 bool harness_interrupted(void);
+
+/* Lets `seconds` pass. False when it was interrupted. */
+bool harness_rest(double seconds);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The four loops that every contestant runs: answer and ask, produce and consume. A contestant brings
- * `send` and `take`; both are inlined, so that all are measured with the same code around them.
+ * The loops that every contestant runs: answer and ask, produce and consume, wake and be woken. A contestant
+ * brings `send` and `take`; both are inlined, so that all are measured with the same code around them.
  *
  * concurrency   a sink belongs to one role
  * killed        see bench.h
@@ -16,6 +16,9 @@
 #include <inttypes.h>
 
 #define LOOP static inline __attribute__((always_inline)) void
+
+/* Wake-ups: between the last reader's taking a message and its sleep, with much to spare. */
+#define FALL_ASLEEP_NS 200000
 
 /* Checks what arrives, and takes the time of its first and last message. */
 struct sink {
@@ -122,12 +125,35 @@ LOOP loop_consume(struct bench_role *role, void *link, take_function take, size_
     role->result->messages = sink.next - 1 - sink.mark;
 }
 
+/* CPU time since `from`, for `trips` round trips. */
+static inline void loop_account(struct bench_role *role, int64_t from, uint64_t trips)
+{
+    role->result->cpu_ns = clock_cpu_ns() - from;
+    role->result->trips = trips;
+}
+
 LOOP loop_answer(struct bench_role *role, void *link, send_function send, take_function take, size_t size)
 {
     struct sink sink;
     sink_init(&sink, role);
-    for (uint64_t number = 0; !take(link, &sink, size); number++)
+    uint64_t number = 0;
+    for (; !take(link, &sink, size); number++)
         send(link, size, number);
+    loop_account(role, role->cpu_from, number);
+}
+
+/* The same for an answer that takes its time. */
+LOOP loop_answer_late(struct bench_role *role, void *link, send_function send, take_function take,
+                      size_t size)
+{
+    struct sink sink;
+    sink_init(&sink, role);
+    uint64_t number = 0;
+    for (; !take(link, &sink, size); number++) {
+        clock_pass(role->run->shape.reply_ns, role->run->shape.reply_rests);
+        send(link, size, number);
+    }
+    loop_account(role, role->cpu_from, number);
 }
 
 /* One counter reading per round trip: the end of one is the start of the next. */
@@ -143,6 +169,7 @@ LOOP loop_ask(struct bench_role *role, void *link, send_function send, take_func
         take(link, &sink, size);
     }
     unsigned count = 0;
+    int64_t cpu_from = clock_cpu_ns();
     uint64_t started = clock_ticks();
     uint64_t end = started + run_ticks(run, run->shape.seconds);
     for (uint64_t last = started; count < SAMPLES_MAX && last < end; number++) {
@@ -152,8 +179,48 @@ LOOP loop_ask(struct bench_role *role, void *link, send_function send, take_func
         run->samples[count++] = (uint32_t)(now - last < UINT32_MAX ? now - last : UINT32_MAX);
         last = now;
     }
+    loop_account(role, cpu_from, count);
     send(link, size, number | PAYLOAD_LAST);
     role->result->samples = count;
+}
+
+/* Returns when all readers have taken `number` messages and had the time to fall asleep. */
+static inline void loop_await_sleep(const struct bench_role *role, uint64_t number)
+{
+    const struct bench_shape *shape = &role->run->shape;
+    unsigned spins = 0;
+    for (unsigned i = 0; i < shape->readers; i++)
+        while (load64_acquire(&role->run->results[shape->senders + i].progress) < number)
+            spin_once(&spins, role->run->yield_after);
+    clock_pass(FALL_ASLEEP_NS, false);
+}
+
+/* Sends `per_call` messages, the last of which wakes who sleeps, and takes the time of that. */
+LOOP loop_wake(struct bench_role *role, void *link, send_function send, size_t size, unsigned per_call)
+{
+    struct bench_run *run = role->run;
+    uint64_t end = clock_ticks() + run_ticks(run, run->shape.seconds);
+    uint64_t number = 0;
+    unsigned count = 0;
+    while (count < SAMPLES_MAX && clock_ticks() < end) {
+        loop_await_sleep(role, number);
+        uint64_t from = clock_ticks();
+        for (unsigned i = 0; i < per_call; i++)
+            send(link, size, number++);
+        run->samples[count++] = (uint32_t)(clock_ticks() - from);
+    }
+    loop_await_sleep(role, number);
+    role->result->samples = count;
+    role->result->messages = number + 1;
+    send(link, size, number | PAYLOAD_LAST);
+}
+
+LOOP loop_woken(struct bench_role *role, void *link, take_function take, size_t size)
+{
+    struct sink sink;
+    sink_init(&sink, role);
+    while (!take(link, &sink, size))
+        store64_release(&role->result->progress, sink.next);
 }
 
 /* Gives the small sizes code of their own, where a loop over 7 words would cost more than the transfer. */

@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define IDLE_CASE "idle"
+#define IDLE_WAITING_CASE "wait/idle"
+#define IDLE_WAITING_SECONDS 30
+#define IDLE_WAITING_SECONDS_QUICK 3
 #define QUICK_SHORTER 4
 
 static struct bench_case cases[CASES_MAX];
@@ -21,19 +24,21 @@ static struct options asked;
 static void list_cases(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        printf("%-16s", cases[i].name);
+        printf("%-18s", cases[i].name);
         for (unsigned k = 0; k < cases[i].count; k++) {
             const char *name = cases[i].contestants[k].name;
             printf("%s%s", k > 0 ? ", " : "", name + strspn(name, " "));
         }
         printf("\n");
     }
-    printf("%-16smemory of an idle process and of a bus\n", IDLE_CASE);
+    printf("%-18smemory of an idle process and of a bus\n", IDLE_CASE);
+    printf("%-18scontext switches and CPU time of who waits on an idle bus\n", IDLE_WAITING_CASE);
 }
 
 static bool any_wanted(const struct options *options, unsigned count)
 {
-    bool any = options_match(options->pattern, IDLE_CASE);
+    bool any =
+        options_match(options->pattern, IDLE_CASE) || options_match(options->pattern, IDLE_WAITING_CASE);
     for (unsigned i = 0; i < count; i++)
         any |= options_match(options->pattern, cases[i].name);
     return any;
@@ -81,6 +86,13 @@ static unsigned contestants_failed(const struct report *report)
     return failed;
 }
 
+/* Everything that was asked for could be measured. */
+static bool complete(const struct report *report)
+{
+    return contestants_failed(report) == 0 &&
+           (!report->has_idle_waiting || idle_waiting_known(&report->idle_waiting));
+}
+
 static bool measure(struct bench_run *run, const struct options *options, struct report *report,
                     unsigned count)
 {
@@ -103,6 +115,12 @@ static bool measure(struct bench_run *run, const struct options *options, struct
         idle_measure(run->bus, &report->idle);
         report->has_idle = true;
         report_idle(out, &report->idle);
+    }
+    if (options_match(options->pattern, IDLE_WAITING_CASE) && !harness_interrupted()) {
+        report->has_idle_waiting =
+            idle_waiting_measure(run->bus, options->quick ? IDLE_WAITING_SECONDS_QUICK : IDLE_WAITING_SECONDS,
+                                 &report->idle_waiting);
+        report_idle_waiting(out, &report->idle_waiting);
     }
     return !harness_interrupted();
 }
@@ -142,5 +160,5 @@ int main(int count, char **arguments)
     report_targets(table_output(&asked), &report);
     if (asked.json != NULL && !report_json(asked.json, &report))
         return EXIT_FAILURE;
-    return contestants_failed(&report) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return complete(&report) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -225,11 +225,16 @@ void bus_finish(struct bench_run *run, int variant)
     shmbus_remove(run->bus);
 }
 
+static enum shmbus_wait bus_wait(const struct bench_role *role, int variant)
+{
+    if (variant & BUS_BLOCK || (variant & BUS_ANSWERER_BLOCKS && role->index != 0))
+        return SHMBUS_WAIT_BLOCK;
+    return variant & BUS_ADAPTIVE ? SHMBUS_WAIT_ADAPTIVE : SHMBUS_WAIT_SPIN;
+}
+
 static void bus_publish_on(struct bus_link *link, const char *channel, int variant)
 {
-    shmbus_publisher_options options = {
-        .wait = variant & BUS_ADAPTIVE ? SHMBUS_WAIT_ADAPTIVE : SHMBUS_WAIT_SPIN,
-    };
+    shmbus_publisher_options options = {.wait = bus_wait(link->role, variant)};
     int error = shmbus_publisher_open(link->bus, channel, &options, &link->publisher);
     if (error != 0)
         bus_fail(link, "shmbus_publisher_open", error);
@@ -237,9 +242,7 @@ static void bus_publish_on(struct bus_link *link, const char *channel, int varia
 
 static void bus_subscribe_to(struct bus_link *link, const char *channel, int variant)
 {
-    shmbus_subscriber_options options = {
-        .wait = variant & BUS_ADAPTIVE ? SHMBUS_WAIT_ADAPTIVE : SHMBUS_WAIT_SPIN,
-    };
+    shmbus_subscriber_options options = {.wait = bus_wait(link->role, variant)};
     int error = shmbus_subscriber_open(link->bus, channel, &options, &link->subscriber);
     if (error != 0)
         bus_fail(link, "shmbus_subscriber_open", error);
@@ -272,6 +275,8 @@ static void bus_join(struct bus_link *link, struct bench_role *role, int variant
     do {                                                                                                     \
         if (role->index == 0)                                                                                \
             LOOP_BY_SIZE(size, loop_ask, role, link, send, take);                                            \
+        else if (role->run->shape.reply_ns > 0)                                                              \
+            loop_answer_late(role, link, send, take, size);                                                  \
         else                                                                                                 \
             LOOP_BY_SIZE(size, loop_answer, role, link, send, take);                                         \
     } while (0)
@@ -320,6 +325,30 @@ static void bus_consume(struct bench_role *role, struct bus_link *link, int vari
         LOOP_BY_SIZE(size, loop_consume, role, link, bus_next);
 }
 
+static void bus_wake(struct bench_role *role, struct bus_link *link, int variant)
+{
+    size_t size = role->run->shape.size;
+    shmbus_publisher_stats stats;
+    if ((variant & BUS_WAY) == BUS_BATCH_POLL)
+        loop_wake(role, link, bus_send_batched, size, link->batch);
+    else
+        loop_wake(role, link, bus_send, size, 1);
+    int error = shmbus_publisher_stats_get(link->publisher, &stats);
+    if (error != 0)
+        bus_fail(link, "shmbus_publisher_stats_get", error);
+    role->result->wakes = stats.wakes;
+}
+
+static void bus_woken(struct bench_role *role, struct bus_link *link)
+{
+    shmbus_subscriber_stats stats;
+    loop_woken(role, link, bus_next, role->run->shape.size);
+    int error = shmbus_subscriber_stats_get(link->subscriber, &stats);
+    if (error != 0)
+        bus_fail(link, "shmbus_subscriber_stats_get", error);
+    role->result->sleeps = stats.sleeps;
+}
+
 void bus_body(struct bench_role *role, int variant)
 {
     struct bus_link link;
@@ -327,6 +356,10 @@ void bus_body(struct bench_role *role, int variant)
     role_ready(role);
     if (role->run->shape.kind == ROUND_TRIP)
         bus_round_trip(role, &link, variant);
+    else if (role->run->shape.kind == WAKE_UP && role->reader < 0)
+        bus_wake(role, &link, variant);
+    else if (role->run->shape.kind == WAKE_UP)
+        bus_woken(role, &link);
     else if (role->reader < 0)
         bus_produce(role, &link, variant);
     else

@@ -21,6 +21,8 @@ enum bus_variant {
     BUS_WAY = 3 << 1,
     /* how it waits; without: SHMBUS_WAIT_SPIN */
     BUS_ADAPTIVE = 1 << 3,
+    BUS_BLOCK = 1 << 4,
+    BUS_ANSWERER_BLOCKS = 1 << 5, /* round trip: as BUS_BLOCK, for the answerer only */
 };
 
 int bus_prepare(struct bench_run *run, int variant);

@@ -1,50 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/report.h"
+#include "perf/report_text.h"
 
 #include <math.h>
 #include <string.h>
-
-struct cell {
-    char text[24];
-};
-
-static struct cell time_text(double ns)
-{
-    struct cell cell;
-    if (isnan(ns))
-        snprintf(cell.text, sizeof cell.text, "-");
-    else if (ns < 10e3)
-        snprintf(cell.text, sizeof cell.text, "%.0f", ns);
-    else if (ns < 10e6)
-        snprintf(cell.text, sizeof cell.text, "%.1fus", ns / 1e3);
-    else
-        snprintf(cell.text, sizeof cell.text, "%.1fms", ns / 1e6);
-    return cell;
-}
-
-static struct cell rate_text(double rate)
-{
-    struct cell cell;
-    if (isnan(rate))
-        snprintf(cell.text, sizeof cell.text, "-");
-    else if (rate >= 1e6)
-        snprintf(cell.text, sizeof cell.text, "%.2f M", rate / 1e6);
-    else if (rate >= 1e3)
-        snprintf(cell.text, sizeof cell.text, "%.1f k", rate / 1e3);
-    else
-        snprintf(cell.text, sizeof cell.text, "%.0f", rate);
-    return cell;
-}
-
-static struct cell ratio_text(double ratio)
-{
-    struct cell cell;
-    if (isnan(ratio))
-        snprintf(cell.text, sizeof cell.text, "-");
-    else
-        snprintf(cell.text, sizeof cell.text, "%.*f", ratio < 100 ? 2 : 0, ratio);
-    return cell;
-}
 
 void report_environment(FILE *out, const struct report *report)
 {
@@ -61,7 +20,7 @@ void report_environment(FILE *out, const struct report *report)
     fprintf(
         out,
         "waiting    floors and ck_ring: bare spins, or sched_yield() after 64 looks where CPUs are shared;\n"
-        "           shmbus: SHMBUS_WAIT_SPIN unless \"adaptive\"\n");
+        "           shmbus: SHMBUS_WAIT_SPIN unless \"adaptive\" or \"block\"\n");
     fprintf(out, "line       %.0f ns round trip of a bare cache line, before the first round\n", line);
     if (environment->one_core)
         fprintf(out,
@@ -93,9 +52,11 @@ static void report_round_trip(FILE *out, const struct case_result *result, unsig
     fprintf(out, "    %-20s", result->item->contestants[which].name);
     for (enum figure figure = FIGURE_MIN; figure <= FIGURE_MAX; figure++)
         fprintf(out, " %9s", time_text(series_median(result, which, figure)).text);
-    fprintf(
-        out, " %8s   %s-%s\n", ratio_text(series_ratio(result, which, result->item->floor, FIGURE_P50)).text,
-        time_text(stats_least(p50, result->rounds)).text, time_text(stats_most(p50, result->rounds)).text);
+    fprintf(out, " %8s", ratio_text(series_ratio(result, which, result->item->floor, FIGURE_P50)).text);
+    if (result->item->shape.waiting)
+        report_waiting_cells(out, result, which);
+    fprintf(out, "   %s-%s\n", time_text(stats_least(p50, result->rounds)).text,
+            time_text(stats_most(p50, result->rounds)).text);
 }
 
 static void report_stream(FILE *out, const struct case_result *result, unsigned which)
@@ -117,15 +78,14 @@ static const char *placement_text(const struct bench_shape *shape, unsigned cpus
         [PLACE_TURNS] = "pinned in turns",
         [PLACE_APART] = "senders on the first CPU, readers on the second",
     };
+    if (shape->one_cpu)
+        return "both on the first CPU";
     return texts[shape->senders + shape->readers > cpus ? shape->crowded : PLACE_EACH];
 }
 
-void report_case(FILE *out, const struct case_result *result, unsigned cpus)
+static void report_head(FILE *out, const struct case_result *result, unsigned cpus)
 {
     const struct bench_case *item = result->item;
-    const char *floor = item->contestants[item->floor].name;
-    char ratio[32];
-    snprintf(ratio, sizeof ratio, "x %.20s", floor);
     fprintf(out, "\n%s  %s, %s; %u slots, %u rounds, line %.0f-%.0f ns", item->name, item->title,
             placement_text(&item->shape, cpus), item->shape.slots, result->rounds,
             stats_least(result->line, result->rounds), stats_most(result->line, result->rounds));
@@ -136,19 +96,36 @@ void report_case(FILE *out, const struct case_result *result, unsigned cpus)
     if (result->disturbed > 0)
         fprintf(out, ", %u DISTURBED by others on these CPUs", result->disturbed);
     fprintf(out, "\n");
-    if (item->shape.kind == ROUND_TRIP)
-        fprintf(out, "    %-20s %9s %9s %9s %9s %9s %9s %8s   %s\n", "ns", "min", "p50", "p95", "p99",
-                "p99.9", "max", ratio, "p50 of the rounds");
-    else
+}
+
+static void report_columns(FILE *out, const struct bench_case *item)
+{
+    char ratio[32];
+    snprintf(ratio, sizeof ratio, "x %.20s", item->contestants[item->floor].name);
+    if (item->shape.kind == STREAM) {
         fprintf(out, "    %-20s %11s %9s %9s %8s   %s\n", "", "msgs/s", "GB/s", "ns/msg", ratio,
                 "of the rounds");
+        return;
+    }
+    fprintf(out, "    %-20s %9s %9s %9s %9s %9s %9s %8s", "ns", "min", "p50", "p95", "p99", "p99.9", "max",
+            ratio);
+    if (item->shape.waiting)
+        report_waiting_columns(out, item);
+    fprintf(out, "   %s\n", "p50 of the rounds");
+}
+
+void report_case(FILE *out, const struct case_result *result, unsigned cpus)
+{
+    const struct bench_case *item = result->item;
+    report_head(out, result, cpus);
+    report_columns(out, item);
     for (unsigned i = 0; i < item->count; i++) {
         if (isnan(series_median(result, i, item->shape.kind == STREAM ? FIGURE_RATE : FIGURE_P50)))
             continue;
-        if (item->shape.kind == ROUND_TRIP)
-            report_round_trip(out, result, i);
-        else
+        if (item->shape.kind == STREAM)
             report_stream(out, result, i);
+        else
+            report_round_trip(out, result, i);
     }
     for (unsigned i = 0; i < item->count; i++)
         report_gaps(out, result, i);
@@ -168,8 +145,8 @@ void report_idle(FILE *out, const struct idle_cost *idle)
 unsigned report_targets(FILE *out, const struct report *report)
 {
     struct target_result targets[TARGETS_MAX];
-    unsigned count =
-        targets_judge(report->results, report->count, report->has_idle ? &report->idle : NULL, targets);
+    unsigned count = targets_judge(report->results, report->count, report->has_idle ? &report->idle : NULL,
+                                   report->has_idle_waiting ? &report->idle_waiting : NULL, targets);
     unsigned missed = 0;
     if (count > 0)
         fprintf(out, "\n%-56s | %-30s | met?\n", "target", "measured");

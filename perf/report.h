@@ -10,6 +10,7 @@
 
 #include "perf/environment.h"
 #include "perf/idle.h"
+#include "perf/idle_waiting.h"
 #include "perf/rounds.h"
 #include "perf/targets.h"
 
@@ -24,11 +25,19 @@ struct report {
     unsigned count;
     bool has_idle;
     struct idle_cost idle;
+    bool has_idle_waiting;
+    struct idle_waiting idle_waiting;
 };
 
 void report_environment(FILE *out, const struct report *report);
 void report_case(FILE *out, const struct case_result *result, unsigned cpus);
 void report_idle(FILE *out, const struct idle_cost *idle);
+void report_idle_waiting(FILE *out, const struct idle_waiting *idle);
+
+/* Of cases of waiting: what stands behind the times. */
+void report_waiting_columns(FILE *out, const struct bench_case *item);
+void report_waiting_cells(FILE *out, const struct case_result *result, unsigned which);
+
 /* Returns how many targets were missed. */
 unsigned report_targets(FILE *out, const struct report *report);
 

@@ -7,10 +7,36 @@
 #include <string.h>
 
 static const char *const figure_names[FIGURES] = {
-    [FIGURE_MIN] = "min_ns",          [FIGURE_P50] = "p50_ns",    [FIGURE_P95] = "p95_ns",
-    [FIGURE_P99] = "p99_ns",          [FIGURE_P999] = "p99_9_ns", [FIGURE_MAX] = "max_ns",
+    [FIGURE_MIN] = "min_ns",
+    [FIGURE_P50] = "p50_ns",
+    [FIGURE_P95] = "p95_ns",
+    [FIGURE_P99] = "p99_ns",
+    [FIGURE_P999] = "p99_9_ns",
+    [FIGURE_MAX] = "max_ns",
+    [FIGURE_P75] = "p75_ns",
+    [FIGURE_P90] = "p90_ns",
     [FIGURE_RATE] = "messages_per_s",
+    [FIGURE_CPU_ASKER] = "asker_cpu_ns",
+    [FIGURE_CPU_ANSWERER] = "answerer_cpu_ns",
+    [FIGURE_WAKES] = "wakes_per_message",
+    [FIGURE_SLEEPS] = "sleeps_per_message",
 };
+
+static bool figure_of(enum bench_kind kind, enum figure figure)
+{
+    switch (figure) {
+    case FIGURE_RATE:
+        return kind == STREAM;
+    case FIGURE_CPU_ASKER:
+    case FIGURE_CPU_ANSWERER:
+        return kind == ROUND_TRIP;
+    case FIGURE_WAKES:
+    case FIGURE_SLEEPS:
+        return kind == WAKE_UP;
+    default:
+        return kind != STREAM;
+    }
+}
 
 /* JSON has no NAN. */
 static json_t *number(double value)
@@ -43,8 +69,9 @@ static json_t *json_contestant(const struct case_result *result, unsigned which)
     const char *name = item->contestants[which].name;
     json_t *object = json_object();
     json_object_set_new(object, "name", json_string(name + strspn(name, " ")));
-    for (unsigned i = stream ? FIGURE_RATE : FIGURE_MIN; i <= (stream ? FIGURE_RATE : FIGURE_MAX); i++)
-        json_object_set_new(object, figure_names[i], number(series_median(result, which, i)));
+    for (unsigned i = 0; i < FIGURES; i++)
+        if (figure_of(item->shape.kind, i))
+            json_object_set_new(object, figure_names[i], number(series_median(result, which, i)));
     if (stream)
         json_object_set_new(object, "bytes_per_s",
                             number(series_median(result, which, FIGURE_RATE) * (double)item->shape.size));
@@ -83,8 +110,8 @@ static json_t *json_case(const struct case_result *result)
 static json_t *json_targets(const struct report *report)
 {
     struct target_result targets[TARGETS_MAX];
-    unsigned count =
-        targets_judge(report->results, report->count, report->has_idle ? &report->idle : NULL, targets);
+    unsigned count = targets_judge(report->results, report->count, report->has_idle ? &report->idle : NULL,
+                                   report->has_idle_waiting ? &report->idle_waiting : NULL, targets);
     json_t *list = json_array();
     for (unsigned i = 0; i < count; i++)
         json_array_append_new(list,
@@ -92,6 +119,25 @@ static json_t *json_targets(const struct report *report)
                                         targets[i].measured, "value", number(targets[i].value), "limit",
                                         targets[i].limit, "met", targets[i].met));
     return list;
+}
+
+static json_t *json_idle(const struct idle_cost *idle)
+{
+    return json_pack("{s:f, s:f, s:f, s:f}", "bare_pss", idle->bare, "attached_pss", idle->attached,
+                     "subscribed_pss", idle->subscribed, "bus_resident", idle->bus);
+}
+
+static json_t *json_idle_rates(const struct idle_rates *rates)
+{
+    return json_pack("{s:o, s:o}", "switches_per_s", number(rates->switches), "cpu", number(rates->cpu));
+}
+
+static json_t *json_idle_waiting(const struct idle_waiting *idle)
+{
+    return json_pack("{s:f, s:i, s:o, s:o, s:i, s:o, s:o}", "seconds", idle->seconds, "processes",
+                     IDLE_RECEIVERS, "naps", json_idle_rates(&idle->naps), "receivers",
+                     json_idle_rates(&idle->receivers), "sources", IDLE_SOURCES, "waitset_one",
+                     json_idle_rates(&idle->waitset_one), "waitset_all", json_idle_rates(&idle->waitset_all));
 }
 
 static json_t *json_environment(const struct report *report)
@@ -114,10 +160,9 @@ bool report_json(const char *path, const struct report *report)
     json_object_set_new(root, "environment", json_environment(report));
     json_object_set_new(root, "cases", cases);
     if (report->has_idle)
-        json_object_set_new(root, "idle",
-                            json_pack("{s:f, s:f, s:f, s:f}", "bare_pss", report->idle.bare, "attached_pss",
-                                      report->idle.attached, "subscribed_pss", report->idle.subscribed,
-                                      "bus_resident", report->idle.bus));
+        json_object_set_new(root, "idle", json_idle(&report->idle));
+    if (report->has_idle_waiting)
+        json_object_set_new(root, "idle_waiting", json_idle_waiting(&report->idle_waiting));
     json_object_set_new(root, "targets", json_targets(report));
     int failed = strcmp(path, "-") == 0 ? json_dumpf(root, stdout, JSON_INDENT(2))
                                         : json_dump_file(root, path, JSON_INDENT(2));

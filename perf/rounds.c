@@ -20,6 +20,8 @@ static void place(struct bench_run *run, const struct bench_shape *shape)
 {
     run->shape = *shape;
     run->placement = shape->senders + shape->readers > run->cpu_count ? shape->crowded : PLACE_EACH;
+    if (shape->one_cpu)
+        run->placement = PLACE_ONE;
     run->yield_after = run->placement != PLACE_EACH ? YIELD_AFTER : 0;
 }
 
@@ -57,6 +59,20 @@ static bool probe_is_one_core(const struct bench_run *run, double ns)
     return run->virtual_machine && ns < ONE_CORE_NS;
 }
 
+static void take_times(struct bench_run *run, const struct outcome *outcome, struct figures *figures)
+{
+    if (outcome->samples == 0)
+        return;
+    stats_percentiles(run->samples, outcome->samples, run->tick_step, run->ticks_per_ns, figures);
+    if (run->shape.kind == ROUND_TRIP) {
+        figures->value[FIGURE_CPU_ASKER] = outcome->asker_cpu;
+        figures->value[FIGURE_CPU_ANSWERER] = outcome->answerer_cpu;
+    } else {
+        figures->value[FIGURE_WAKES] = outcome->wakes;
+        figures->value[FIGURE_SLEEPS] = outcome->sleeps;
+    }
+}
+
 static void take_figures(struct bench_run *run, const struct outcome *outcome, struct series *series,
                          unsigned round)
 {
@@ -65,8 +81,8 @@ static void take_figures(struct bench_run *run, const struct outcome *outcome, s
         figures.value[i] = NAN;
     if (outcome->state != OUTCOME_FAILED && run->shape.kind == STREAM)
         figures.value[FIGURE_RATE] = (double)outcome->messages / outcome->seconds;
-    else if (outcome->state == OUTCOME_DONE && outcome->samples > 0)
-        stats_percentiles(run->samples, outcome->samples, run->tick_step, run->ticks_per_ns, &figures);
+    else if (outcome->state == OUTCOME_DONE)
+        take_times(run, outcome, &figures);
     for (unsigned i = 0; i < FIGURES; i++)
         series->value[i][round] = figures.value[i];
     series->state[round] = outcome->state;
@@ -88,7 +104,7 @@ static void run_undisturbed(struct bench_run *run, const struct contestant *cont
 {
     for (unsigned tries = 1;; tries++) {
         harness_run(run, contestant, outcome);
-        if (run->placement != PLACE_EACH || outcome->state != OUTCOME_DONE ||
+        if (run->placement != PLACE_EACH || run->shape.waiting || outcome->state != OUTCOME_DONE ||
             outcome->cpu_share >= CPU_SHARE_LEAST)
             return;
         if (tries == TRIES_MOST || harness_interrupted())

@@ -2,11 +2,14 @@
 /* What the benchmark's figures rest on: a wrong byte is found wherever it is, and the statistics are right. */
 #include "perf/options.h"
 #include "perf/payload.h"
+#include "perf/process.h"
 #include "perf/stats.h"
+#include "perf/timing.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SIZE_MOST 4096u
 
@@ -58,6 +61,8 @@ static void test_percentiles(void)
     stats_percentiles(samples, 1000, 1, 70, &figures);
     expect(figures.value[FIGURE_MIN] == 1000, "min", figures.value[FIGURE_MIN]);
     expect(figures.value[FIGURE_P50] == 501000, "p50", figures.value[FIGURE_P50]);
+    expect(figures.value[FIGURE_P75] == 751000, "p75", figures.value[FIGURE_P75]);
+    expect(figures.value[FIGURE_P90] == 901000, "p90", figures.value[FIGURE_P90]);
     expect(figures.value[FIGURE_P99] == 991000, "p99", figures.value[FIGURE_P99]);
     expect(figures.value[FIGURE_P999] == 1000000, "p99.9", figures.value[FIGURE_P999]);
     expect(figures.value[FIGURE_MAX] == 1000000, "max", figures.value[FIGURE_MAX]);
@@ -94,6 +99,35 @@ static void test_match(void)
     expect(!options_match("*/5", "rtt/56"), "a shell pattern is for the whole name", 0);
 }
 
+/* A process that works has CPU time and one that sleeps has switches, both as /proc tells it. */
+static void test_process_cost(void)
+{
+    struct process_cost before;
+    struct process_cost worked;
+    struct process_cost rested;
+    const int64_t work = 20000000;
+    const int64_t cpu = clock_cpu_ns();
+    expect(process_cost(getpid(), &before), "/proc tells what this process cost", 0);
+    while (clock_cpu_ns() - cpu < work)
+        cpu_relax();
+    process_cost(getpid(), &worked);
+    /* The kernel brings it up to date at each tick. */
+    expect(worked.cpu_ns - before.cpu_ns >= (uint64_t)work / 2, "CPU time",
+           (double)(worked.cpu_ns - before.cpu_ns));
+    for (unsigned i = 0; i < 10; i++)
+        clock_pass(1000000, true);
+    process_cost(getpid(), &rested);
+    expect(rested.switches - worked.switches >= 10, "switches", (double)(rested.switches - worked.switches));
+    expect(!process_cost(-1, &before), "no figures of no process", 0);
+}
+
+static void test_clock_pass(bool asleep)
+{
+    const int64_t from = clock_ns();
+    clock_pass(2000000, asleep);
+    expect(clock_ns() - from >= 2000000, "time passes, asleep", asleep);
+}
+
 int main(void)
 {
     static const size_t sizes[] = {8, 16, 56, 64, 72, 120, 128, 256, 512, 1000, 4096};
@@ -106,5 +140,8 @@ int main(void)
     test_percentiles_in_steps();
     test_medians();
     test_match();
+    test_process_cost();
+    test_clock_pass(false);
+    test_clock_pass(true);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -52,8 +52,8 @@ void stats_percentiles(uint32_t *samples, size_t count, uint32_t step, double ti
         enum figure figure;
         double fraction;
     } wanted[] = {
-        {FIGURE_MIN, 0},    {FIGURE_P50, 0.5},    {FIGURE_P95, 0.95},
-        {FIGURE_P99, 0.99}, {FIGURE_P999, 0.999}, {FIGURE_MAX, 1},
+        {FIGURE_MIN, 0},      {FIGURE_P50, 0.5}, {FIGURE_P95, 0.95}, {FIGURE_P99, 0.99},
+        {FIGURE_P999, 0.999}, {FIGURE_MAX, 1},   {FIGURE_P75, 0.75}, {FIGURE_P90, 0.9},
     };
     sort_samples(samples, count);
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)

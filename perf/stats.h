@@ -11,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What one round of one contestant gave. A round trip has the first six, in ns; a stream the last. */
+/*
+ * What one round of one contestant gave. Round trips have times in ns, and those of waiting the CPU time of each;
+ * a stream has a rate; wake-ups have times, and how many there were per message.
+ */
 enum figure {
     FIGURE_MIN,
     FIGURE_P50,
@@ -19,7 +22,13 @@ enum figure {
     FIGURE_P99,
     FIGURE_P999,
     FIGURE_MAX,
+    FIGURE_P75, /* in JSON only, for plots */
+    FIGURE_P90,
     FIGURE_RATE,
+    FIGURE_CPU_ASKER,
+    FIGURE_CPU_ANSWERER,
+    FIGURE_WAKES,
+    FIGURE_SLEEPS,
     FIGURES
 };
 
@@ -28,7 +37,7 @@ struct figures {
 };
 
 /*
- * Sorts `samples` (ticks, in steps of `step`) and fills all but the rate. Where the counter's step is a good
+ * Sorts `samples` (ticks, in steps of `step`) and fills the times, min to p90. Where the counter's step is a good
  * part of what is measured, percentiles are interpolated within it, as of any grouped data.
  */
 void stats_percentiles(uint32_t *samples, size_t count, uint32_t step, double ticks_per_ns,

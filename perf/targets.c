@@ -28,6 +28,8 @@ struct target {
 #define SHARED_BATCHED {"shmbus multi batch", "  batch, adaptive"}
 #define BROADCAST {"shmbus send", "  send, adaptive"}
 #define BROADCAST_BATCHED {"shmbus batch", "  batch, adaptive"}
+#define ADAPTIVE {"shmbus adaptive"}
+#define BLOCK {"shmbus block"}
 /* clang-format on */
 
 static const struct target targets[] = {
@@ -60,6 +62,21 @@ static const struct target targets[] = {
      FIGURE_RATE, 0.7},
     {"1 to 4 groups, 64 B, msgs/s", "broadcast/4x64", BROADCAST, NULL, FIGURE_RATE, 25e6},
     {"1 to 4 groups, batches, 64 B, msgs/s", "broadcast/4x64", BROADCAST_BATCHED, NULL, FIGURE_RATE, 25e6},
+    {"asleep, two CPUs, 64 B, x futex", "wait/rtt/two-cpus", BLOCK, "futex", FIGURE_P50, 1.1},
+    {"asleep, one CPU, 64 B, x futex", "wait/rtt/one-cpu", BLOCK, "futex", FIGURE_P50, 1.1},
+    {"adaptive, answered at once, x spin", "wait/rtt/two-cpus", ADAPTIVE, "shmbus spin", FIGURE_P50, 1.1},
+    {"adaptive, after 5 us, x spin", "wait/reply/5us", ADAPTIVE, "shmbus spin", FIGURE_P50, 1.1},
+    {"adaptive, after 20 us, x spin", "wait/reply/20us", ADAPTIVE, "shmbus spin", FIGURE_P50, 1.1},
+    {"adaptive, after 300 us, CPU time, x block", "wait/reply/300us", ADAPTIVE, "shmbus block",
+     FIGURE_CPU_ASKER, 1.15},
+    {"adaptive, after 2 ms, CPU time, x block", "wait/reply/2ms", ADAPTIVE, "shmbus block", FIGURE_CPU_ASKER,
+     1.15},
+    {"stream, one line, all awake, x no waiting code",
+     "wait/sender/56",
+     {"shmbus send"},
+     "no waiting code",
+     FIGURE_RATE,
+     0.95},
 };
 
 static bool at_most(const struct target *target)
@@ -141,8 +158,16 @@ static void judge_memory(struct target_result *judged, const char *text, double 
     snprintf(judged->measured, sizeof judged->measured, "%.0f KiB", bytes / 1024);
 }
 
+static void judge_idle(struct target_result *judged, const char *text, double value, double limit,
+                       const char *unit)
+{
+    *judged = (struct target_result){.value = value, .limit = limit, .met = value <= limit};
+    snprintf(judged->text, sizeof judged->text, "%s <= %g%s", text, limit, unit);
+    snprintf(judged->measured, sizeof judged->measured, "%.3g%s", value, unit);
+}
+
 unsigned targets_judge(const struct case_result *results, unsigned count, const struct idle_cost *idle,
-                       struct target_result judged[TARGETS_MAX])
+                       const struct idle_waiting *waiting, struct target_result judged[TARGETS_MAX])
 {
     unsigned used = 0;
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
@@ -154,6 +179,11 @@ unsigned targets_judge(const struct case_result *results, unsigned count, const 
                      idle->attached < 0 || idle->bare < 0 ? -1 : idle->attached - idle->bare, 256 * 1024);
         judge_memory(&judged[used++], "default bus with its default channel, resident", idle->bus,
                      1024 * 1024);
+    }
+    if (waiting != NULL) {
+        judge_idle(&judged[used++], "idle receiver, context switches per second", waiting->receivers.switches,
+                   5, "");
+        judge_idle(&judged[used++], "50 idle receivers, CPU time", 100 * waiting->receivers.cpu, 0.2, " %");
     }
     return used;
 }

@@ -9,9 +9,10 @@
 #define SHMBUS_PERF_TARGETS_H
 
 #include "perf/idle.h"
+#include "perf/idle_waiting.h"
 #include "perf/rounds.h"
 
-#define TARGETS_MAX 40u
+#define TARGETS_MAX 64u
 
 struct target_result {
     char text[96];
@@ -21,8 +22,8 @@ struct target_result {
     bool met;
 };
 
-/* Judges every target whose case was run. Returns how many. */
+/* Judges every target whose case was run; `idle` and `waiting` may be NULL. Returns how many. */
 unsigned targets_judge(const struct case_result *results, unsigned count, const struct idle_cost *idle,
-                       struct target_result judged[TARGETS_MAX]);
+                       const struct idle_waiting *waiting, struct target_result judged[TARGETS_MAX]);
 
 #endif

@@ -11,6 +11,16 @@ double clock_ticks_per_ns(void)
     return (double)ticks / (double)(clock_ns() - from_ns);
 }
 
+void clock_pass(int64_t ns, bool asleep)
+{
+    int64_t end = clock_ns() + ns;
+    struct timespec until = {.tv_sec = end / 1000000000, .tv_nsec = end % 1000000000};
+    if (asleep)
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    while (clock_ns() < end)
+        cpu_relax();
+}
+
 #define GAPS 2000u
 #define STEP_LEAST 8u /* less does not matter */
 #define STEP_MOST 64u

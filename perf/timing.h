@@ -42,6 +42,17 @@ static inline int64_t clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* CPU time that this process has had, ns. */
+static inline int64_t clock_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/* Lets `ns` pass, asleep or at work. */
+void clock_pass(int64_t ns, bool asleep);
+
 /* Measures the counter against CLOCK_MONOTONIC for about 50 ms. */
 double clock_ticks_per_ns(void);
 
