@@ -111,6 +111,9 @@ void waiter_plan_sleep(struct waiter_plan *plan, const struct waiter_ticket *tic
             (struct os_futex_word){.word = &interrupts, .expected = *bounds->interrupts};
     }
     plan->until = now + most;
+    if (most == SLEEP_MAX_NS) { /* all who have nothing to do look together: one timer, and warm caches */
+        plan->until -= plan->until % SLEEP_MAX_NS;
+    }
 }
 
 void waiter_execute(const struct waiter_plan *plan)
