@@ -129,9 +129,9 @@ static bool yield_once(const struct wait_request *request, int64_t now)
     if (!habit_try(yields)) {
         return false;
     }
-    (void)yield(request, now);
+    const bool soon = yield(request, now) - now < WAIT_SPIN_NS; /* else a wake-up would have been as quick */
     const bool ready = request->kind->ready(request, false);
-    habit_learn(yields, ready);
+    habit_learn(yields, ready && soon);
     return ready;
 }
 

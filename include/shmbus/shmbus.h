@@ -379,9 +379,10 @@ typedef struct shmbus_waitset_options {
 
 /* What has become ready. */
 typedef struct shmbus_event {
-    void *tag;                     /* as it was added */
-    shmbus_subscriber *subscriber; /* a message is there, or an error to be told; else NULL */
-    shmbus_publisher *publisher;   /* room is there, or an error to be told; else NULL */
+    void *tag; /* as it was added */
+    shmbus_subscriber
+        *subscriber; /* a message is there, or was given up, or an error is to be told; else NULL */
+    shmbus_publisher *publisher; /* room is there, or an error to be told; else NULL */
 } shmbus_event;
 
 /* Makes an empty set. `options` may be NULL. -EINVAL, -ENOMEM. */
@@ -390,7 +391,10 @@ int shmbus_waitset_open(const shmbus_waitset_options *options, shmbus_waitset **
 /* Closes the set, and its fd; the handles in it stay open. A wait of another thread returns -ECANCELED. */
 int shmbus_waitset_close(shmbus_waitset *set);
 
-/* Adds a subscriber: ready when a call that receives would not wait. -EBADF, -EEXIST (it is in the set), -ENOMEM. */
+/*
+ * Adds a subscriber: ready when there is a message that it has not peeked yet. -EBADF, -EEXIST (it is in the set),
+ * -ENOMEM.
+ */
 int shmbus_waitset_add_subscriber(shmbus_waitset *set, shmbus_subscriber *subscriber, void *tag);
 
 /*
@@ -399,14 +403,14 @@ int shmbus_waitset_add_subscriber(shmbus_waitset *set, shmbus_subscriber *subscr
  */
 int shmbus_waitset_add_publisher(shmbus_waitset *set, shmbus_publisher *publisher, size_t size, void *tag);
 
-/* Take a handle out of the set. -ENOENT when it is not in it. */
+/* Take a handle out of the set. -ENOENT when it is not in it, or not any more. */
 int shmbus_waitset_remove_subscriber(shmbus_waitset *set, shmbus_subscriber *subscriber);
 int shmbus_waitset_remove_publisher(shmbus_waitset *set, shmbus_publisher *publisher);
 
 /*
- * Waits until something is ready; fills up to `max` events and returns how many, or 0 when
+ * Waits until something is ready; fills up to `max` events and returns how many, or 0 when nothing was and
  * shmbus_waitset_wake() ended the wait. Those behind the last one reported come first the next time, so that
- * none is starved. Errors: -EAGAIN (SHMBUS_NOWAIT), -ETIMEDOUT, -EINTR, -EBUSY (another thread waits on this
+ * none is starved. Errors: -EAGAIN (SHMBUS_NOWAIT), -ETIMEDOUT, -EINTR (with SHMBUS_NOWAIT too), -EBUSY (another thread waits on this
  * set), -ECANCELED, -EINVAL, -EBADF.
  * Killed inside: one needless wake-up for those who send to it.
  */
