@@ -233,6 +233,15 @@ static int send_some(struct call *call, const struct iovec *messages, unsigned c
     return claimed;
 }
 
+/* The count is told; what ended the batch, by the next call: an interrupt is given back for that. */
+static int sent_some(struct publisher *publisher, unsigned sent, int err)
+{
+    if (err == -EINTR) {
+        publisher->waits.interrupts--;
+    }
+    return (int)sent;
+}
+
 static int send_batch(struct call *call, const struct iovec *messages, unsigned count, int64_t deadline)
 {
     struct publisher *publisher = &call->owner->publisher;
@@ -260,7 +269,7 @@ static int send_batch(struct call *call, const struct iovec *messages, unsigned 
         const int some = send_some(call, next, rest, deadline);
         if (some <= 0) {
             publisher_notify(publisher);
-            return sent > 0 ? (int)sent : some;
+            return sent > 0 ? sent_some(publisher, sent, some) : some;
         }
         sent += (unsigned)some;
     }

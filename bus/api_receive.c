@@ -291,6 +291,17 @@ static int64_t copy_message(struct subscriber *subscriber, void *buffer, size_t 
     return (int64_t)size;
 }
 
+/* A message that is too large stays, as one that was not peeked: unless it was. */
+static int64_t copy_or_leave(struct subscriber *subscriber, void *buffer, size_t capacity,
+                             shmbus_message *message, bool peeked)
+{
+    const int64_t result = copy_message(subscriber, buffer, capacity, message);
+    if (result == -EMSGSIZE && !peeked) {
+        subscriber->consumer.holding = CONSUMER_NOTHING;
+    }
+    return result;
+}
+
 static __attribute__((noinline)) int64_t recv_slow(shmbus_subscriber *key, void *buffer, size_t capacity,
                                                    shmbus_message *message, int64_t deadline)
 {
@@ -302,11 +313,13 @@ static __attribute__((noinline)) int64_t recv_slow(shmbus_subscriber *key, void 
     if (!owner) {
         return err;
     }
+    struct subscriber *subscriber = &owner->subscriber;
+    const bool peeked = subscriber->consumer.holding != CONSUMER_NOTHING;
     err = peek_until(owner, deadline);
     if (err == -ECANCELED) {
         return err;
     }
-    const int64_t result = err == 0 ? copy_message(&owner->subscriber, buffer, capacity, message) : err;
+    const int64_t result = err == 0 ? copy_or_leave(subscriber, buffer, capacity, message, peeked) : err;
     handle_leave();
     return result;
 }
@@ -318,7 +331,8 @@ int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbu
     struct consumer *consumer;
     struct consumer_glimpse seen;
     if (likely(buffer && enter_cached(key, &section, &consumer))) {
-        if (likely(!consumer->holding && consumer_peek_fast(consumer, &seen) && seen.size <= capacity)) {
+        const bool found = !consumer->holding && consumer_peek_fast(consumer, &seen);
+        if (likely(found && seen.size <= capacity)) {
             ring_copy_inline(buffer, seen.data, seen.size);
             if (message) {
                 show_fast(consumer, &seen, message);
@@ -328,6 +342,9 @@ int64_t shmbus_recv(shmbus_subscriber *key, void *buffer, size_t capacity, shmbu
                 handle_leave_cached(section);
                 return (int64_t)seen.size;
             }
+        }
+        if (found) {
+            consumer->holding = CONSUMER_NOTHING; /* the long way finds it again */
         }
         handle_leave_cached(section);
     }

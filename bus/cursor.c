@@ -34,7 +34,8 @@ static position released(const struct ring *ring, uint32_t index, position curso
         if (load32_acquire(&member->group) == index) {           /* [acq:member-group] */
             const position held = load64_acquire(&member->held); /* [acq:held] */
             const bool further = (int32_t)(position_sequence(held) - position_sequence(cursor)) > 0;
-            return further ? held : cursor;
+            /* The entry may have gone to another group's member in between. */
+            return further && load32_relaxed(&member->group) == index ? held : cursor;
         }
     }
     return cursor;

@@ -115,10 +115,9 @@ int handle_error(const void *key, enum handle_kind kind)
 
 int handle_pin(struct handle *handle)
 {
-    if (load32_relaxed(&handle->pinned)) {
+    if (exchange32_acq_rel(&handle->pinned, 1) != 0) { /* [rel:pinned] [acq:pinned] */
         return error_set(-EBUSY, "the handle is in use by another call");
     }
-    store32_relaxed(&handle->pinned, 1);
     handle_leave();
     return 0;
 }

@@ -2,21 +2,18 @@
 #define _GNU_SOURCE
 #include "notifier.h"
 
+#include "error.h"
 #include "os_event.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 enum {
     PARKED,
     ARMED,
     QUIT,
 };
-
-int notifier_open(struct notifier *notifier)
-{
-    *notifier = (struct notifier){.fd = os_event_open()};
-    return notifier->fd < 0 ? notifier->fd : 0;
-}
 
 static void *sleep_when_armed(void *context)
 {
@@ -47,7 +44,24 @@ static int start_thread(struct notifier *notifier)
     const int err = pthread_create(&notifier->thread, NULL, sleep_when_armed, notifier);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     notifier->thread_runs = err == 0;
-    return -err;
+    return err == 0 ? 0
+                    : error_set(-ENOMEM, "no thread to be had that would watch a waitset: %s",
+                                strerrordesc_np(err));
+}
+
+int notifier_open(struct notifier *notifier)
+{
+    *notifier = (struct notifier){.fd = os_event_open()};
+    if (notifier->fd < 0) {
+        return error_set(notifier->fd, "no file descriptor for a waitset: %s",
+                         strerrordesc_np(-notifier->fd));
+    }
+    notifier->uring = os_uring_open(notifier->fd);
+    const int err = notifier->uring ? 0 : start_thread(notifier);
+    if (err != 0) {
+        os_event_close(notifier->fd);
+    }
+    return err;
 }
 
 static void set_state(struct notifier *notifier, uint32_t state)
@@ -82,22 +96,28 @@ static bool is_armed(const struct notifier *notifier)
 
 void notifier_keep(struct notifier *notifier)
 {
-    if (!notifier->readable && is_armed(notifier)) {
+    if (!notifier->readable) {
         notifier_signal(notifier);
     }
 }
 
 bool notifier_drain(struct notifier *notifier)
 {
-    os_event_drain(notifier->fd);
     notifier->readable = false;
-    return is_armed(notifier);
+    os_event_drain(notifier->fd);
+    const bool armed = is_armed(notifier);
+    if (!armed) { /* the look at a uring that is done signals once more */
+        os_event_drain(notifier->fd);
+    }
+    return armed;
 }
 
+/* A loop that has moved to another thread gets a uring of its own, once; then the thread serves all. */
 static bool arm_uring(struct notifier *notifier, const struct waiter_plan *plan)
 {
-    if (!notifier->uring_tried) {
-        notifier->uring_tried = true;
+    if (notifier->uring && !notifier->moved && !os_uring_is_mine(notifier->uring)) {
+        notifier->moved = true;
+        os_uring_close(notifier->uring);
         notifier->uring = os_uring_open(notifier->fd);
     }
     return notifier->uring && os_uring_wait_any(notifier->uring, plan->words, plan->count, plan->until);
@@ -106,7 +126,7 @@ static bool arm_uring(struct notifier *notifier, const struct waiter_plan *plan)
 int notifier_arm(struct notifier *notifier, const struct waiter_plan *plan)
 {
     if (arm_uring(notifier, plan)) {
-        return 0;
+        return -EAGAIN;
     }
     if (!notifier->thread_runs) {
         const int err = start_thread(notifier);
@@ -116,5 +136,5 @@ int notifier_arm(struct notifier *notifier, const struct waiter_plan *plan)
     }
     notifier->plan = *plan;
     set_state(notifier, ARMED);
-    return 0;
+    return -EAGAIN;
 }

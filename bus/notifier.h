@@ -22,7 +22,7 @@
 struct notifier {
     int fd;        /* readable to begin with */
     bool readable; /* for certain: not drained since it was made so here */
-    bool uring_tried;
+    bool moved;    /* the uring was given up once, for another thread's */
     bool thread_runs;
     struct os_uring *uring; /* NULL: the thread sleeps */
     pthread_t thread;
@@ -30,7 +30,7 @@ struct notifier {
     struct waiter_plan plan; /* the thread's, while armed */
 };
 
-/* -EMFILE, -ENFILE, -ENOMEM. */
+/* Best called by the thread that will arm it. -EMFILE, -ENFILE, -ENOMEM (no thread to be had either). */
 int notifier_open(struct notifier *notifier);
 
 /* Wake what is armed first: the thread may sleep to its bound else. */
@@ -39,13 +39,13 @@ void notifier_close(struct notifier *notifier);
 /* Makes the descriptor readable. */
 void notifier_signal(struct notifier *notifier);
 
-/* The same, when it was not drained by this call: it may be readable already. */
+/* The same, unless it is known to be readable. */
 void notifier_keep(struct notifier *notifier);
 
 /* Makes it unreadable. True: a sleep is armed still, whose end will make it readable. */
 bool notifier_drain(struct notifier *notifier);
 
-/* Sleeps `plan`: none is armed. -EAGAIN: there is no thread to be had; nothing was armed. */
+/* Sleeps `plan`: none is armed. -EAGAIN as the answer of who found nothing; -ENOMEM: nothing was armed. */
 int notifier_arm(struct notifier *notifier, const struct waiter_plan *plan);
 
 #endif

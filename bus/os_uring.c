@@ -4,7 +4,6 @@
 
 #include <liburing.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #define ENTRIES 8u
@@ -14,13 +13,25 @@
 
 struct os_uring {
     struct io_uring ring;
-    pthread_t owner; /* the kernel serves no other thread */
+    uint64_t owner; /* the kernel serves no other thread */
     bool waiting;
+    bool broken; /* refused once: what it was given may never be taken back */
 };
 
-static bool is_owner(const struct os_uring *uring)
+/* Threads are told apart by a number of their own: the system's are used again. */
+static uint64_t thread_number(void)
 {
-    return pthread_equal(uring->owner, pthread_self()) != 0;
+    static atomic_u64 last;
+    static __thread uint64_t own;
+    if (own == 0) {
+        own = add64_relaxed(&last, 1) + 1;
+    }
+    return own;
+}
+
+bool os_uring_is_mine(const struct os_uring *uring)
+{
+    return uring->owner == thread_number();
 }
 
 static bool can_wait(struct io_uring *ring)
@@ -39,7 +50,7 @@ struct os_uring *os_uring_open(int event_fd)
     if (!uring) {
         return NULL;
     }
-    uring->owner = pthread_self();
+    uring->owner = thread_number();
     /* Deferred: the end of a wait signals the eventfd and does not interrupt the thread's system calls. */
     struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                                               IORING_SETUP_TASKRUN_FLAG};
@@ -70,7 +81,7 @@ static void prepare_wait(struct io_uring_sqe *sqe, const struct futex_waitv *wai
 bool os_uring_wait_any(struct os_uring *uring, const struct os_futex_word *words, unsigned count,
                        int64_t deadline)
 {
-    if (!is_owner(uring)) {
+    if (uring->broken || !os_uring_is_mine(uring)) {
         return false;
     }
     struct futex_waitv waiters[OS_FUTEX_WORDS];
@@ -79,21 +90,19 @@ bool os_uring_wait_any(struct os_uring *uring, const struct os_futex_word *words
             .val = words[i].expected, .uaddr = (uintptr_t)words[i].word, .flags = FUTEX_32};
     }
     struct __kernel_timespec until = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
-    struct io_uring_sqe *wait = io_uring_get_sqe(&uring->ring);
+    struct io_uring_sqe *wait = io_uring_get_sqe(&uring->ring); /* there is one: all were submitted */
     struct io_uring_sqe *timeout = io_uring_get_sqe(&uring->ring);
-    if (!wait || !timeout) {
-        return false;
-    }
     prepare_wait(wait, waiters, count);
     io_uring_prep_link_timeout(timeout, &until, IORING_TIMEOUT_ABS);
     io_uring_sqe_set_data64(timeout, TIMEOUT);
-    uring->waiting = io_uring_submit(&uring->ring) == 2; /* the kernel has copied what it needs */
+    uring->waiting = io_uring_submit(&uring->ring) == 2; /* then the kernel has copied what it needs */
+    uring->broken = !uring->waiting;
     return uring->waiting;
 }
 
 bool os_uring_is_done(struct os_uring *uring)
 {
-    if (!is_owner(uring)) {
+    if (uring->broken || !os_uring_is_mine(uring)) {
         return true; /* it can tell its owner only */
     }
     struct io_uring_cqe *cqe;

@@ -4,7 +4,7 @@
  * eventfd readable.
  *
  *   call          who                                            may overlap with
- *   open, close   anybody                                        nothing
+ *   open, close, is_mine   anybody                               nothing
  *   others        the thread that opened it; to any other it      nothing
  *                 refuses to wait
  *
@@ -19,6 +19,9 @@ struct os_uring;
 
 /* For the calling thread; NULL where the kernel lacks it or does not allow it. */
 struct os_uring *os_uring_open(int event_fd);
+
+/* Was it opened by the calling thread? */
+bool os_uring_is_mine(const struct os_uring *uring);
 
 void os_uring_close(struct os_uring *uring);
 

@@ -132,7 +132,7 @@ static void take_member(struct channel *channel, uint32_t index)
     struct shm_member *member = &channel->ring.members[index];
     /* Word by word: others look at entries that are free, too. */
     store32_relaxed(&member->busy, 0);
-    store64_relaxed(&member->held, 0);
+    store64_release(&member->held, 0); /* [rel:held] who sees it sees that the entry has left its group */
     store32_relaxed(&member->held_end, 0);
     store32_relaxed(&member->attempts, 0);
     store64_relaxed(&member->messages, 0);
@@ -342,7 +342,7 @@ static bool claimed_ahead(const struct wait_source *source)
     const struct consumer *consumer = &subscriber->consumer;
     const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
     if (!consumer->shared) {
-        return tail != (uint32_t)consumer->sequence;
+        return tail != (uint32_t)consumer->sequence + (consumer->holding != CONSUMER_NOTHING);
     }
     return tail != position_sequence(load64_relaxed(&consumer->group->cursor)) || others_hold(subscriber);
 }

@@ -5,15 +5,20 @@
 
 static atomic_u32 interrupts;
 
+/* Those that have bit `bit` in common. */
+static void ring_all_of(const struct participant *self, uint32_t bit)
+{
+    for (uint32_t index = bit; index < self->count; index += WAIT_BELL_BITS) {
+        participant_ring(self, index);
+    }
+}
+
 static void ring_bells(const struct shm_wait *wait, const struct participant *self)
 {
     for (uint32_t i = 0; i < WAIT_BELL_WORDS; i++) {
         uint64_t bits = load64_acquire(&wait->bells[i]); /* [acq:bells] */
         for (; bits != 0; bits &= bits - 1) {
-            const uint32_t bit = 64 * i + (uint32_t)__builtin_ctzll(bits);
-            for (uint32_t index = bit; index < self->count; index += WAIT_BELL_BITS) {
-                participant_ring(self, index);
-            }
+            ring_all_of(self, 64 * i + (uint32_t)__builtin_ctzll(bits));
         }
     }
 }
@@ -83,7 +88,7 @@ void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32
     atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
     if (index < self->count && (load64_relaxed(word) & bit) != 0) {
         (void)and64_acq_rel(word, ~bit); /* [rel:bells] before the bell: who hears that finds it gone */
-        participant_ring(self, index);
+        ring_all_of(self, index % WAIT_BELL_BITS);
     }
 }
 
@@ -97,15 +102,16 @@ void waiter_plan_sleep(struct waiter_plan *plan, const struct waiter_ticket *tic
 {
     const int64_t now = os_clock_monotonic();
     int64_t most = at_most(bounds->most, bounds->deadline - now);
-    plan->count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        most = tickets[i].fenced ? most : at_most(most, SLEEP_UNFENCED_NS);
-        if (plan->count < OS_FUTEX_WORDS - 1) {
+    plan->words[0] = tickets[0].futex;
+    plan->count = 1;
+    bool short_steps = !tickets[0].fenced;
+    for (unsigned i = 1; i < count; i++) {
+        short_steps |= !tickets[i].fenced || plan->count == OS_FUTEX_WORDS - 1;
+        if (plan->count < OS_FUTEX_WORDS - 1) { /* one is left for interrupts */
             plan->words[plan->count++] = tickets[i].futex;
-        } else {
-            most = at_most(most, SLEEP_UNFENCED_NS);
         }
     }
+    most = short_steps ? at_most(most, SLEEP_UNFENCED_NS) : most;
     if (bounds->interrupts) {
         plan->words[plan->count++] =
             (struct os_futex_word){.word = &interrupts, .expected = *bounds->interrupts};

@@ -81,8 +81,8 @@ uint32_t waiter_raise_bell(struct shm_wait *wait, uint32_t index);
 bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised);
 
 /*
- * The participant waits for this no more, by this handle at least: its bell is rung, so that another handle of it
- * that does raises its bit again.
+ * The participant waits for this no more, by this handle at least: the bells of all that have its bit are rung, so
+ * that who does wait raises it again.
  */
 void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32_t index);
 

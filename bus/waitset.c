@@ -152,6 +152,7 @@ int waitset_add(struct waitset *set, const struct waitset_member *member)
     if (err == 0) {
         ring(set);
         set->members[set->count++] = *member;
+        set->epoch = 0; /* it may have been closed since it was found: all are looked up again */
         find_buses(set);
     }
     leave(set);
@@ -400,8 +401,7 @@ static int arm_anew(struct waitset *set, shmbus_event *events, unsigned max)
     };
     struct waiter_plan plan;
     waiter_plan_sleep(&plan, set->tickets, ticket_count(set), &bounds);
-    const int err = notifier_arm(&set->notifier, &plan);
-    return err == 0 ? -EAGAIN : error_set(err, "no thread to be had that would watch the waitset");
+    return notifier_arm(&set->notifier, &plan);
 }
 
 /* Nothing was found: the descriptor becomes unreadable, and readable again when that changes. */
@@ -458,10 +458,13 @@ int waitset_wait(struct waitset *set, shmbus_event *events, unsigned max, int64_
     }
     while (result == -EAGAIN) {
         const int err = wait_until_ready(&request);
-        if (err != 0) {
+        if (err != 0 && err != -ETIMEDOUT) {
             return err;
         }
         result = enter_and_take(set, events, max, true);
+        if (result == -EAGAIN && err != 0) {
+            return err;
+        }
     }
     return result;
 }
@@ -473,5 +476,5 @@ int waitset_fd(struct waitset *set)
     set->has_fd = err == 0;
     const int fd = set->notifier.fd;
     (void)pthread_mutex_unlock(&set->mutex);
-    return err == 0 ? fd : error_set(err, "no file descriptor for the waitset");
+    return err == 0 ? fd : err;
 }

@@ -222,7 +222,8 @@ int shmbus_send(shmbus_publisher *publisher, const void *data, size_t size, int6
 
 /*
  * Sends `count` messages in order. Returns how many were sent, which is less than `count` only when the
- * deadline came or a message was too large; or the error if none was.
+ * deadline came, a message was too large, or an interrupt, a removal or a close ended the wait; or the error if
+ * none was.
  */
 int shmbus_send_batch(shmbus_publisher *publisher, const struct iovec *messages, unsigned count,
                       int64_t deadline);
@@ -317,7 +318,7 @@ int shmbus_group_remove(shmbus_bus *bus, const char *channel, const char *group)
 
 /*
  * Copies the next message into `buffer` and releases it. Returns its size, or -EMSGSIZE (it is larger
- * than `capacity`: it stays; see shmbus_peek()), -EAGAIN, -ETIMEDOUT, -EIDRM, -EBADMSG, -ECANCELED.
+ * than `capacity`: it stays, and shmbus_peek() shows it), -EAGAIN, -ETIMEDOUT, -EIDRM, -EBADMSG, -ECANCELED.
  * `message` may be NULL; its `data` is `buffer`.
  */
 int64_t shmbus_recv(shmbus_subscriber *subscriber, void *buffer, size_t capacity, shmbus_message *message,
@@ -423,8 +424,9 @@ int shmbus_waitset_wake(shmbus_waitset *set);
  * A file descriptor for poll(), epoll, libuv or asyncio: readable when it is time to call
  * shmbus_waitset_wait() with SHMBUS_NOWAIT, until that has returned -EAGAIN. Only watch it: never read, write
  * or close it. It is the same for every call and belongs to the set. Nobody pays for it while it is readable.
- * It also becomes readable every 250 ms or so, for the look again that each sleep of this library ends with.
- * -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread to be had, where the kernel lacks io_uring futexes).
+ * It also becomes readable every 250 ms or so, for the look again that each sleep of this library ends with; every
+ * 10 ms while a publisher in the set waits for room. Best called by the thread that will wait.
+ * -EMFILE, -ENFILE, -ENOMEM (also: no thread to be had, where the kernel lacks io_uring futexes).
  */
 int shmbus_waitset_fd(shmbus_waitset *set);
 

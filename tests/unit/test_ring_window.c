@@ -196,7 +196,6 @@ static void call_recv(struct walk *walk)
     const size_t capacity = draw(walk, 8) == 0 ? 20 : sizeof buffer;
     const int64_t size = shmbus_recv(walk->subscriber, buffer, capacity, &message, SHMBUS_NOWAIT);
     if (size == -EMSGSIZE) {
-        walk->holding = true; /* it stays */
         while (is_aborted(walk)) {
             walk->next++;
         }
