@@ -23,6 +23,7 @@
 #define NO_BARRIER 2u
 #define NO_WAITV 4u
 #define NO_URING 8u
+#define NO_THREADS 16u
 
 static void deny_call(scmp_filter_ctx filter, int number, int err)
 {
@@ -49,6 +50,10 @@ static void deny(unsigned what, int err)
     }
     if (what & NO_URING) {
         deny_call(filter, SCMP_SYS(io_uring_setup), err);
+    }
+    if (what & NO_THREADS) {
+        deny_call(filter, SCMP_SYS(clone), err);
+        deny_call(filter, SCMP_SYS(clone3), err);
     }
     check_eq(seccomp_load(filter), 0);
     if (what & NO_REGISTER) {
@@ -386,4 +391,30 @@ UNIT(denied, barrier_is_not_called_where_all_publishers_fence)
         unit_join(unit_fork(sleep_without_barrier, &in_set));
         check_eq(shmbus_remove(unit_bus), 0);
     }
+}
+
+/* ------------------------------------------------------------------------------- nobody who would watch */
+
+static void watch_without_help(void *context)
+{
+    (void)context;
+    shmbus_bus *bus = unit_open();
+    struct unit_line line = unit_line(bus, "a");
+    shmbus_waitset *set = unit_waitset_of(&line, 1);
+    check_eq(shmbus_waitset_close(unit_waitset(SHMBUS_WAIT_BLOCK)), 0); /* liburcu starts its thread */
+    deny(NO_URING | NO_THREADS, EAGAIN);
+    for (unsigned i = 0; i < 2; i++) {
+        check_fails(shmbus_waitset_fd(set), -ENOMEM, "thread");
+        unit_line_send(&line, i);
+        unit_only_ready(set, &line);
+        check_eq(unit_line_receive(&line), i);
+    }
+    check_eq(shmbus_waitset_close(set), 0);
+    check_eq(shmbus_close(bus), 0);
+}
+
+/* Without io_uring and without a thread there is no descriptor, rather than one that is never readable. */
+UNIT(denied, descriptor_is_refused_where_nobody_can_watch)
+{
+    unit_join(unit_fork(watch_without_help, NULL));
 }

@@ -90,6 +90,9 @@ UNIT(waiter, forgets_who_leaves)
     waiter_forget(&wait, self, 7);
     waiter_forget(&wait, self, UINT32_MAX);
     check_eq(load32_relaxed(&self->table[7].bell), before);
+    (void)waiter_raise_bell(&wait, 7);
+    waiter_forget(&wait, self, WAIT_BELL_BITS + 7); /* whose bit is that of 7 too, who may sleep */
+    check_eq(load32_relaxed(&self->table[7].bell), before + 1);
 }
 
 UNIT(waiter, knows_whether_its_flag_was_up_all_the_time)
