@@ -82,9 +82,8 @@ struct shm_entry {
 
 /* Who sleeps for what. Any participant writes. */
 struct shm_wait {
-    atomic_u64
-        sleepers; /* {lowered:31, raised:31, WAIT_*:2}: read by every sender, written only around sleeps */
-    atomic_u32 event; /* the futex of those who sleep for this alone: bumped by each wake-up */
+    atomic_u64 sleepers; /* {raised:62, WAIT_*:2}: read by every sender, written only around sleeps */
+    atomic_u32 event;    /* the futex of those who sleep for this alone: bumped by each wake-up */
     uint32_t reserved;
     /* Whose waitsets wait for this, asleep or not: bit i is participants i, i + WAIT_BELL_BITS, ... */
     atomic_u64 bells[WAIT_BELL_WORDS];
@@ -94,7 +93,6 @@ struct shm_wait {
 #define WAIT_BELLS UINT64_C(2)  /* somebody sleeps on the bell of a participant in `bells`, or is about to */
 #define WAIT_FLAGS UINT64_C(3)
 #define WAIT_RAISED (UINT64_C(1) << 2)
-#define WAIT_LOWERED (UINT64_C(1) << 33)
 
 /* The bench builds a library in which nobody ever sleeps, to see what looking for sleepers costs. */
 #ifdef SHMBUS_WITHOUT_WAITING

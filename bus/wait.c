@@ -240,8 +240,8 @@ static void source_raise(const struct wait_request *request)
 {
     struct wait_for_source *one = request->context;
     struct shm_wait *wait = one->source.wait;
-    if (waiter_take(&one->ticket, &wait->event) || !waiter_is_up(wait, WAIT_ASLEEP, one->raised)) {
-        one->raised = waiter_raise(wait, WAIT_ASLEEP);
+    if (waiter_take(&one->ticket, &wait->event)) {
+        waiter_raise(wait, WAIT_ASLEEP);
         fence_seq_cst(); /* [fence:fenced] with publisher.c */
         waiter_barrier(&one->ticket, &one->source.channel->segment->self, one->source.fenced(&one->source));
     }

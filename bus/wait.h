@@ -110,7 +110,6 @@ struct wait_for_source {
     struct wait_source source;
     const atomic_u32 *closing; /* non-0: another thread closes the handle */
     struct waiter_ticket ticket;
-    uint32_t raised; /* waiter_raise() */
 };
 
 extern const struct wait_kind wait_kind_source;

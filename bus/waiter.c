@@ -37,7 +37,7 @@ bool waiter_wake(struct shm_wait *wait, const struct participant *self)
         ring_bells(wait, self);
     }
     /* Fails when somebody has raised a flag since: he may sleep after our wake-up. [rel:sleepers] */
-    (void)cas64_acq_rel(&wait->sleepers, &sleepers, (sleepers & ~WAIT_FLAGS) + WAIT_LOWERED);
+    (void)cas64_acq_rel(&wait->sleepers, &sleepers, sleepers & ~WAIT_FLAGS);
     return true;
 }
 
@@ -51,35 +51,23 @@ bool waiter_take(struct waiter_ticket *ticket, atomic_u32 *word)
     return true;
 }
 
-static uint32_t lowered(uint64_t sleepers)
-{
-    return (uint32_t)(sleepers / WAIT_LOWERED);
-}
-
-uint32_t waiter_raise(struct shm_wait *wait, uint64_t flag)
+void waiter_raise(struct shm_wait *wait, uint64_t flag)
 {
     /* The count even if the flag is up: a waker that saw it before must not take it down. [rel:sleepers] */
     const uint64_t before = add64_acq_rel(&wait->sleepers, WAIT_RAISED);
     if ((before & flag) == 0) {
         (void)or64_acq_rel(&wait->sleepers, flag); /* [rel:sleepers] */
     }
-    return lowered(before);
 }
 
-uint32_t waiter_raise_bell(struct shm_wait *wait, uint32_t index)
+void waiter_raise_bell(struct shm_wait *wait, uint32_t index)
 {
     atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
     const uint64_t bit = UINT64_C(1) << index % 64;
     if ((load64_relaxed(word) & bit) == 0) {
         (void)or64_acq_rel(word, bit); /* [rel:bells] before the flag: who sees that finds the bit */
     }
-    return waiter_raise(wait, WAIT_BELLS);
-}
-
-bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised)
-{
-    const uint64_t sleepers = load64_acquire(&wait->sleepers); /* [acq:sleepers] */
-    return (sleepers & flag) != 0 && lowered(sleepers) == raised;
+    waiter_raise(wait, WAIT_BELLS);
 }
 
 void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32_t index)

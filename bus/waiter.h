@@ -68,17 +68,15 @@ struct waiter_ticket {
     bool fenced; /* senders see its flags: sleep as long as you like */
 };
 
-/* Looks at `word` anew. True: it has moved, or our flags are not known to all senders: they must be raised again. */
+/*
+ * Looks at `word` anew. True: it has moved, or our flags are not known to all senders: they must be raised. False:
+ * they have been up since we raised them, for whoever takes one down moves the word before.
+ */
 bool waiter_take(struct waiter_ticket *ticket, atomic_u32 *word);
 
-/* Raises `flag` (WAIT_ASLEEP) and returns what waiter_is_up() compares. */
-uint32_t waiter_raise(struct shm_wait *wait, uint64_t flag);
-
-/* The same (WAIT_BELLS) for the bell of participant `index`. */
-uint32_t waiter_raise_bell(struct shm_wait *wait, uint32_t index);
-
-/* Has the flag been up ever since it was raised? */
-bool waiter_is_up(const struct shm_wait *wait, uint64_t flag, uint32_t raised);
+/* Raise the flag for the `event` of `wait` (WAIT_ASLEEP), or for the bell of participant `index`. */
+void waiter_raise(struct shm_wait *wait, uint64_t flag);
+void waiter_raise_bell(struct shm_wait *wait, uint32_t index);
 
 /*
  * The participant waits for this no more, by this handle at least: the bells of all that have its bit are rung, so

@@ -287,23 +287,22 @@ static void barrier(struct waitset *set)
     }
 }
 
-/* Raises the flags that are not up, with new tickets where a bell was rung. */
+/* Raises all flags anew, unless no bell was rung since: then they are up. */
 static void raise_flags(struct waitset *set)
 {
-    bool raised = set->buses == 0 && waiter_take(&set->tickets[0], &set->event);
+    if (set->buses == 0) {
+        (void)waiter_take(&set->tickets[0], &set->event);
+        set->tickets[0].fenced = true; /* the mutex orders who moves `event` */
+        return;
+    }
+    bool moved = false;
     for (unsigned i = 0; i < set->buses; i++) {
-        raised |= waiter_take(&set->tickets[i], participant_bell(set->self[i]));
+        moved |= waiter_take(&set->tickets[i], participant_bell(set->self[i]));
     }
-    const bool all = raised;
-    for (unsigned i = 0; i < set->count; i++) {
-        struct waitset_member *member = &set->members[i];
-        if (all || !waiter_is_up(member->source.wait, WAIT_BELLS, member->raised)) {
-            member->raised = waiter_raise_bell(member->source.wait, self_of(member)->index);
-            raised = true;
+    if (moved) {
+        for (unsigned i = 0; i < set->count; i++) {
+            waiter_raise_bell(set->members[i].source.wait, self_of(&set->members[i])->index);
         }
-    }
-    set->tickets[0].fenced |= set->buses == 0; /* the mutex orders who moves `event` */
-    if (raised) {
         barrier(set);
     }
 }

@@ -28,7 +28,6 @@ struct waitset_member {
     struct handle *handle;
     const void *key;
     enum handle_kind kind;
-    uint32_t raised; /* waiter_raise_bell() */
     void *tag;
 };
 
