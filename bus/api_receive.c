@@ -37,6 +37,7 @@ static void show(struct consumer *consumer, shmbus_message *message)
     message->missed = consumer->missed;
     message->publisher = consumer->message.publisher;
     message->flags = consumer->sequence < consumer->redeliver_end ? SHMBUS_REDELIVERED : 0;
+    consumer->refused = 0;
 }
 
 static void release(struct subscriber *subscriber)
@@ -142,7 +143,7 @@ static __attribute__((noinline)) int peek_slow(shmbus_subscriber *key, shmbus_me
         return err;
     }
     struct subscriber *subscriber = &owner->subscriber;
-    if (advance && subscriber->consumer.holding) {
+    if (advance && consumer_shown(&subscriber->consumer)) {
         release(subscriber);
     }
     err = peek_until(owner, deadline);
@@ -204,7 +205,7 @@ static __attribute__((noinline)) int next_entered(struct consumer *consumer, shm
 {
     struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
     struct consumer_glimpse seen;
-    if (consumer->holding) {
+    if (consumer_shown(consumer)) {
         release(subscriber);
     }
     int err = 0;
@@ -249,7 +250,7 @@ static __attribute__((noinline)) int release_slow(shmbus_subscriber *key)
     if (!owner) {
         return err;
     }
-    if (owner->subscriber.consumer.holding) {
+    if (consumer_shown(&owner->subscriber.consumer)) {
         release(&owner->subscriber);
     } else {
         err = error_set(-EINVAL, "no message is peeked");
@@ -291,13 +292,13 @@ static int64_t copy_message(struct subscriber *subscriber, void *buffer, size_t 
     return (int64_t)size;
 }
 
-/* A message that is too large stays, as one that was not peeked: unless it was. */
+/* A message that is too large stays; unless it was peeked, the user has not seen it. */
 static int64_t copy_or_leave(struct subscriber *subscriber, void *buffer, size_t capacity,
                              shmbus_message *message, bool peeked)
 {
     const int64_t result = copy_message(subscriber, buffer, capacity, message);
     if (result == -EMSGSIZE && !peeked) {
-        subscriber->consumer.holding = CONSUMER_NOTHING;
+        consumer_refuse(&subscriber->consumer);
     }
     return result;
 }
@@ -314,7 +315,7 @@ static __attribute__((noinline)) int64_t recv_slow(shmbus_subscriber *key, void 
         return err;
     }
     struct subscriber *subscriber = &owner->subscriber;
-    const bool peeked = subscriber->consumer.holding != CONSUMER_NOTHING;
+    const bool peeked = consumer_shown(&subscriber->consumer);
     err = peek_until(owner, deadline);
     if (err == -ECANCELED) {
         return err;

@@ -81,9 +81,10 @@ void publisher_close(struct publisher *publisher)
 
 #define QUIET_LOOKS 16u /* that found nobody asleep: it need not fence any more */
 
+/* No claim is open, so the window is not in use. */
 static void set_fenced(struct publisher *publisher, bool fenced)
 {
-    /* No claim is open: the window is not in use. What was committed without a fence is visible before this is. [rel:fenced] */
+    /* What was committed without a fence is visible before the word is. [rel:fenced] */
     store32_release(&publisher->producer.own->fenced, fenced);
     fence_seq_cst(); /* [fence:fenced] with the barriers of wait.c and waitset.c */
     publisher->fenced = fenced;

@@ -477,7 +477,7 @@ void consumer_expect_redelivery(struct consumer *consumer)
 bool consumer_ready(const struct consumer *consumer)
 {
     const struct ring *ring = consumer->ring;
-    uint64_t sequence = consumer->sequence + (consumer->holding != CONSUMER_NOTHING);
+    uint64_t sequence = consumer->sequence + consumer_shown(consumer);
     if (consumer->shared && sequence == consumer->end) {
         const position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
         stamp s;

@@ -72,7 +72,8 @@ struct consumer {
     uint64_t end;           /* shared: behind the last message taken */
     uint64_t redeliver_end; /* messages before this one were taken by a member that died */
     uint64_t missed;        /* since the last message */
-    uint64_t burst;         /* messages read in a row before it last found none */
+    uint64_t refused; /* overwrite channels: sequence + 1 of a held message that its user has not seen */
+    uint64_t burst;   /* messages read in a row before it last found none */
 };
 
 /* Starts at full sequence `sequence` and the line of the group's cursor. `scratch` may be NULL on block channels. */
@@ -87,6 +88,25 @@ int consumer_peek(struct consumer *consumer, unsigned batch);
 
 /* Gives the peeked message back. True: publishers who wait for room can be told. */
 bool consumer_release(struct consumer *consumer);
+
+/* Is a message held that its user has seen? */
+static inline bool consumer_shown(const struct consumer *consumer)
+{
+    return consumer->holding != CONSUMER_NOTHING && consumer->refused != consumer->sequence + 1;
+}
+
+/*
+ * The user has not taken the message that is held: it is to be found again. On overwrite channels the checked copy is
+ * kept, for the message itself may be overwritten.
+ */
+static inline void consumer_refuse(struct consumer *consumer)
+{
+    if (consumer->ring->overwrite) {
+        consumer->refused = consumer->sequence + 1;
+    } else {
+        consumer->holding = CONSUMER_NOTHING;
+    }
+}
 
 /* Is there a message to take? For who waits: takes nothing. */
 bool consumer_ready(const struct consumer *consumer);

@@ -342,7 +342,7 @@ static bool claimed_ahead(const struct wait_source *source)
     const struct consumer *consumer = &subscriber->consumer;
     const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
     if (!consumer->shared) {
-        return tail != (uint32_t)consumer->sequence + (consumer->holding != CONSUMER_NOTHING);
+        return tail != (uint32_t)consumer->sequence + consumer_shown(consumer);
     }
     return tail != position_sequence(load64_relaxed(&consumer->group->cursor)) || others_hold(subscriber);
 }

@@ -97,11 +97,9 @@ UNIT(waitset_races, two_threads_wait_while_the_set_is_closed)
     } while (os_clock_monotonic() < until);
 }
 
-/* What recv() refuses as too large is there still. */
-UNIT(waitset_races, a_message_that_is_too_large_is_told_again)
+/* What recv() refuses as too large is there still, and is not peeked. */
+static void refuse(shmbus_bus *bus, struct unit_line line)
 {
-    shmbus_bus *bus = unit_open();
-    struct unit_line line = unit_line(bus, "a");
     shmbus_waitset *set = unit_waitset_of(&line, 1);
     for (unsigned size = 8; size <= 2048; size *= 16) {
         char large[2048] = {0}, small[4];
@@ -109,11 +107,35 @@ UNIT(waitset_races, a_message_that_is_too_large_is_told_again)
         unit_only_ready(set, &line);
         check_fails(shmbus_recv(line.subscriber, small, sizeof small, NULL, SHMBUS_NOWAIT), -EMSGSIZE, "4");
         unit_only_ready(set, &line);
+        check_fails(shmbus_release(line.subscriber), -EINVAL, "no message is peeked");
+        shmbus_message message;
+        check_eq(shmbus_next(line.subscriber, &message, SHMBUS_NOWAIT), 0);
+        check_eq(message.size, size);
+        unit_none_ready(set);
+        check_fails(shmbus_recv(line.subscriber, small, sizeof small, NULL, SHMBUS_NOWAIT), -EMSGSIZE, "4");
+        unit_none_ready(set); /* it was peeked before */
         check_eq(shmbus_recv(line.subscriber, large, sizeof large, NULL, SHMBUS_NOWAIT), size);
         unit_none_ready(set);
     }
     check_eq(shmbus_waitset_close(set), 0);
     check_eq(shmbus_close(bus), 0);
+}
+
+UNIT(waitset_races, a_message_that_is_too_large_is_told_again)
+{
+    shmbus_bus *bus = unit_open();
+    refuse(bus, unit_line(bus, "a"));
+}
+
+UNIT(waitset_races, a_copy_that_is_too_large_is_told_again)
+{
+    shmbus_bus *bus = unit_open();
+    const shmbus_channel_options options = {.producers = SHMBUS_SINGLE, .overflow = SHMBUS_OVERWRITE};
+    check_eq(shmbus_channel_create(bus, "a", &options), 0);
+    struct unit_line line = {.name = "a"};
+    check_eq(shmbus_publisher_open(bus, "a", NULL, &line.publisher), 0);
+    check_eq(shmbus_subscriber_open(bus, "a", NULL, &line.subscriber), 0);
+    refuse(bus, line);
 }
 
 /* The interrupt ends the batch; the count of what was sent is told first. */
