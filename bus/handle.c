@@ -139,7 +139,7 @@ bool handle_unpin(struct handle *handle)
     urcu_bp_read_lock();
     if (likely(!load32_acquire(&handle->closing))) { /* [acq:closing] */
         /* Inside the section: a close that begins now waits for its end before it looks at the pin. */
-        store32_relaxed(&handle->pinned, 0);
+        store32_release(&handle->pinned, 0); /* [rel:pinned] */
         return true;
     }
     handle_leave();

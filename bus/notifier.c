@@ -79,6 +79,9 @@ void notifier_close(struct notifier *notifier)
     if (notifier->uring) {
         os_uring_close(notifier->uring);
     }
+    if (notifier->left) {
+        os_uring_close(notifier->left);
+    }
     os_event_close(notifier->fd);
 }
 
@@ -112,12 +115,14 @@ bool notifier_drain(struct notifier *notifier)
     return armed;
 }
 
-/* A loop that has moved to another thread gets a uring of its own, once; then the thread serves all. */
+/*
+ * A loop that has moved to another thread gets a uring of its own, once; then the thread serves all. The first one
+ * stays open: its end may interrupt a system call of who opened it.
+ */
 static bool arm_uring(struct notifier *notifier, const struct waiter_plan *plan)
 {
-    if (notifier->uring && !notifier->moved && !os_uring_is_mine(notifier->uring)) {
-        notifier->moved = true;
-        os_uring_close(notifier->uring);
+    if (notifier->uring && !notifier->left && !os_uring_is_mine(notifier->uring)) {
+        notifier->left = notifier->uring;
         notifier->uring = os_uring_open(notifier->fd);
     }
     return notifier->uring && os_uring_wait_any(notifier->uring, plan->words, plan->count, plan->until);

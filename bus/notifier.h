@@ -22,15 +22,15 @@
 struct notifier {
     int fd;        /* readable to begin with */
     bool readable; /* for certain: not drained since it was made so here */
-    bool moved;    /* the uring was given up once, for another thread's */
     bool thread_runs;
     struct os_uring *uring; /* NULL: the thread sleeps */
+    struct os_uring *left;  /* another thread's, of before */
     pthread_t thread;
     atomic_u32 state;        /* of the thread */
     struct waiter_plan plan; /* the thread's, while armed */
 };
 
-/* Best called by the thread that will arm it. -EMFILE, -ENFILE, -ENOMEM (no thread to be had either). */
+/* -EMFILE, -ENFILE, -ENOMEM (no thread to be had either). */
 int notifier_open(struct notifier *notifier);
 
 /* Wake what is armed first: the thread may sleep to its bound else. */

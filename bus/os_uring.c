@@ -44,6 +44,14 @@ static bool can_wait(struct io_uring *ring)
     return can;
 }
 
+/* Deferred: the end of a wait signals the eventfd and does not interrupt the thread's system calls. */
+static bool open_ring(struct io_uring *ring)
+{
+    struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                              IORING_SETUP_TASKRUN_FLAG};
+    return io_uring_queue_init_params(ENTRIES, ring, &params) == 0;
+}
+
 struct os_uring *os_uring_open(int event_fd)
 {
     struct os_uring *uring = calloc(1, sizeof *uring);
@@ -51,10 +59,7 @@ struct os_uring *os_uring_open(int event_fd)
         return NULL;
     }
     uring->owner = thread_number();
-    /* Deferred: the end of a wait signals the eventfd and does not interrupt the thread's system calls. */
-    struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                                              IORING_SETUP_TASKRUN_FLAG};
-    if (io_uring_queue_init_params(ENTRIES, &uring->ring, &params) != 0) {
+    if (!open_ring(&uring->ring)) {
         free(uring);
         return NULL;
     }

@@ -17,12 +17,13 @@
 
 struct os_uring;
 
-/* For the calling thread; NULL where the kernel lacks it or does not allow it. */
-struct os_uring *os_uring_open(int event_fd);
-
 /* Was it opened by the calling thread? */
 bool os_uring_is_mine(const struct os_uring *uring);
 
+/* For the calling thread; NULL where the kernel lacks it or does not allow it. */
+struct os_uring *os_uring_open(int event_fd);
+
+/* May end a system call in which the thread that opened it sleeps, with EINTR: the kernel's way of cleaning up. */
 void os_uring_close(struct os_uring *uring);
 
 /* Begins to wait until a word is not as expected, is woken, or the deadline comes. False: refused. */

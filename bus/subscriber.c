@@ -283,12 +283,15 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
     if (consumer->shared && !consumer->holding && recovery_has_orphan(consumer->ring, subscriber->group)) {
         (void)adopt(subscriber);
     }
-    const int err = consumer_peek(consumer, batch);
+    int err = consumer_peek(consumer, batch);
+    if (err == -EAGAIN && channel_removed(subscriber->channel)) {
+        err = consumer_peek(consumer, batch); /* what was sent between the look and the removal */
+        if (err == -EAGAIN) {
+            return channel_removed_error(subscriber->channel);
+        }
+    }
     if (err == 0) {
         return 0;
-    }
-    if (channel_removed(subscriber->channel)) {
-        return channel_removed_error(subscriber->channel);
     }
     notify_space(subscriber);
     return peek_error(subscriber, err);
@@ -392,7 +395,7 @@ int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadl
         }
         const int wait = wait_until_ready(&request);
         if (wait != 0) {
-            return wait == -EIDRM ? channel_removed_error(subscriber->channel) : wait;
+            return wait == -EIDRM ? subscriber_try_peek(subscriber, batch) : wait;
         }
     }
 }

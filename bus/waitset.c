@@ -120,6 +120,7 @@ void waitset_destroy(struct waitset *set)
     for (unsigned i = 0; i < set->count; i++) {
         forget(&set->members[i]);
     }
+    ring(set); /* the notifier's thread, if it was armed since the last one */
     leave(set);
     if (set->has_fd) {
         notifier_close(&set->notifier);
@@ -237,10 +238,12 @@ static bool anything(const struct waitset *set, bool thorough)
     return set->woken;
 }
 
+/* Or in use: who has done with it does not ring. */
 static bool anything_held_up(const struct waitset *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
-        if (set->members[i].source.held_up(&set->members[i].source)) {
+        if (handle_is_pinned(set->members[i].handle) ||
+            set->members[i].source.held_up(&set->members[i].source)) {
             return true;
         }
     }

@@ -425,7 +425,8 @@ int shmbus_waitset_wake(shmbus_waitset *set);
  * shmbus_waitset_wait() with SHMBUS_NOWAIT, until that has returned -EAGAIN. Only watch it: never read, write
  * or close it. It is the same for every call and belongs to the set. Nobody pays for it while it is readable.
  * It also becomes readable every 250 ms or so, for the look again that each sleep of this library ends with; every
- * 10 ms while a publisher in the set waits for room. Best called by the thread that will wait.
+ * 10 ms while a publisher in the set waits for room. Best called by the thread that will wait; a system call in
+ * which that thread sleeps when the set is closed may end with EINTR.
  * -EMFILE, -ENFILE, -ENOMEM (also: no thread to be had, where the kernel lacks io_uring futexes).
  */
 int shmbus_waitset_fd(shmbus_waitset *set);

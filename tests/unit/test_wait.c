@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting: deadlines that pass, and what wakes a publisher or subscriber that sleeps. */
+#define _GNU_SOURCE
 #include "unit_map.h"
+
+#include <sched.h>
 
 #define MS INT64_C(1000000)
 
@@ -397,6 +400,44 @@ UNIT(wait, of_another_process_ends_with_the_removal)
     unit_join(child);
     check_eq(unit_file().blocks, empty.blocks); /* given back by the last who used it */
     check_eq(shmbus_close(bus), 0);
+}
+
+struct farewell {
+    shmbus_bus *bus;
+    shmbus_publisher *publisher;
+};
+
+static void *send_and_remove(void *context)
+{
+    struct farewell *farewell = context;
+    check_eq(unit_send(farewell->publisher, 30, 0, SHMBUS_FOREVER), 0);
+    check_eq(shmbus_channel_remove(farewell->bus, "c"), 0);
+    return NULL;
+}
+
+/*
+ * A message that was sent before the removal is told before the removal, also where both happen in the middle of the
+ * reader's look: on one CPU, while it yields.
+ */
+UNIT(wait, ends_with_the_message_before_the_removal)
+{
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    (void)sched_setaffinity(0, sizeof first, &first); /* where that CPU is not ours the race is only rarer */
+    for (unsigned round = 0; round < 60; round++) {
+        shmbus_bus *bus = unit_open();
+        struct farewell farewell = {
+            .bus = bus, .publisher = publisher_that(bus, SHMBUS_WAIT_ADAPTIVE, &small[round % 2])};
+        shmbus_subscriber *subscriber = subscriber_that(bus, strategies[round % 3], 0);
+        pthread_t thread;
+        check_eq(pthread_create(&thread, NULL, send_and_remove, &farewell), 0);
+        char message[64];
+        check_eq(shmbus_recv(subscriber, message, sizeof message, NULL, SHMBUS_FOREVER), 30);
+        check_eq(shmbus_recv(subscriber, message, sizeof message, NULL, SHMBUS_FOREVER), -EIDRM);
+        check_eq(pthread_join(thread, NULL), 0);
+        check_eq(shmbus_close(bus), 0);
+    }
 }
 
 UNIT(wait, strategy_out_of_bounds)
