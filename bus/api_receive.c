@@ -90,7 +90,9 @@ static bool spin_in_section(struct subscriber *subscriber)
     const bool in_window = consumer->window.slot != consumer->window.end;
     for (unsigned look = 0; look < WAIT_SPINS_TIGHT; look++) {
         if (in_window ? consumer_arrived(consumer) : consumer_ready(consumer)) {
-            subscriber->waits.spins.misses = 0;
+            if (unlikely(subscriber->waits.spins.misses != 0)) {
+                subscriber->waits.spins.misses = 0;
+            }
             consumer_prefetch_record(&record);
             reply_prefetch(reply);
             return true;

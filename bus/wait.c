@@ -35,6 +35,17 @@ static void habit_learn(struct wait_habit *habit, bool paid)
     }
 }
 
+static void calm_down(struct wait_memory *memory)
+{
+    memory->calm = memory->crowded || memory->spins.misses == WAIT_MISSES;
+}
+
+static void learn_to_spin(struct wait_memory *memory, bool paid)
+{
+    habit_learn(&memory->spins, paid);
+    calm_down(memory);
+}
+
 static void look_after_the_dead(const struct wait_request *request, int64_t now)
 {
     if (now - request->memory->looked >= LIVENESS_CHECK_NS && request->kind->held_up(request)) {
@@ -74,6 +85,7 @@ static int64_t yield(const struct wait_request *request, int64_t now)
     os_yield();
     const int64_t after = os_clock_monotonic();
     request->memory->crowded = after - now > YIELD_CROWDED_NS;
+    calm_down(request->memory);
     return after;
 }
 
@@ -165,7 +177,7 @@ static int sleep_until_ready(const struct wait_request *request, int64_t now)
     int err = 0;
     while (err == 0 && !sleep_once(request, &progress, &err)) {
     }
-    habit_learn(&request->memory->spins, os_clock_monotonic() - progress.started < WAIT_SPIN_NS);
+    learn_to_spin(request->memory, os_clock_monotonic() - progress.started < WAIT_SPIN_NS);
     return err;
 }
 
@@ -180,7 +192,7 @@ int wait_until_ready(const struct wait_request *request)
     if (may_spin(request)) {
         const int64_t until = request->style.strategy == SHMBUS_WAIT_SPIN ? INT64_MAX : now + WAIT_SPIN_NS;
         if (spin(request, until, &err)) {
-            habit_learn(&request->memory->spins, true);
+            learn_to_spin(request->memory, true);
             return 0;
         }
     } else if (yield_once(request, now)) {

@@ -41,6 +41,7 @@ struct wait_memory {
     struct wait_habit spins;  /* spinning for WAIT_SPIN_NS */
     struct wait_habit yields; /* giving the CPU to others once before a sleep */
     bool crowded;             /* others run on this CPU when it yields: spinning keeps them from it */
+    bool calm;                /* crowded, or spinning does not pay: one word for the fast path to look at */
 };
 
 /* How a handle waits. */
@@ -88,7 +89,7 @@ int wait_elsewhere(const struct wait_request *request);
 /* Would a wait spin? For those who spin a little before they enter it. */
 static inline bool wait_spins(struct wait_style style, const struct wait_memory *memory)
 {
-    return style.strategy != SHMBUS_WAIT_BLOCK && !memory->crowded && memory->spins.misses < WAIT_MISSES;
+    return style.strategy != SHMBUS_WAIT_BLOCK && !memory->calm;
 }
 
 /* Starts a handle's memory: interrupts of before do not count. */
