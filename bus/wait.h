@@ -6,7 +6,7 @@
  * killed        see waiter.h
  *
  * What is waited for is a source: the messages, or the room, of one channel. Publishers and subscribers wait for
- * their one source (wait_for_source()), waitsets for many (waitset.h); both are a `struct wait_kind` to
+ * their one source (wait_kind_source), waitsets for many (waitset.h); both are a `struct wait_kind` to
  * wait_until_ready(), which knows how long to do what.
  *
  * An adaptive wait spins at most for what a wake-up costs, and only while waits have been that short: after
