@@ -21,16 +21,21 @@ void os_futex_wait(atomic_u32 *word, uint32_t expected, int64_t deadline)
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+void os_futex_vector(const struct os_futex_word *words, unsigned count, struct futex_waitv *vector)
+{
+    for (unsigned i = 0; i < count; i++) {
+        vector[i] = (struct futex_waitv){
+            .val = words[i].expected, .uaddr = (uintptr_t)words[i].word, .flags = FUTEX_32};
+    }
+}
+
 bool os_futex_wait_any(const struct os_futex_word *words, unsigned count, int64_t deadline)
 {
     struct futex_waitv waiters[OS_FUTEX_WORDS];
     if (count > OS_FUTEX_WORDS) {
         return false;
     }
-    for (unsigned i = 0; i < count; i++) {
-        waiters[i] = (struct futex_waitv){
-            .val = words[i].expected, .uaddr = (uintptr_t)words[i].word, .flags = FUTEX_32};
-    }
+    os_futex_vector(words, count, waiters);
     const struct timespec until = timespec_of(deadline);
     return syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
            errno == ETIMEDOUT || errno == EINTR || errno == EFAULT;

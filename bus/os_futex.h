@@ -17,6 +17,11 @@ struct os_futex_word {
     uint32_t expected;
 };
 
+struct futex_waitv; /* of <linux/futex.h> */
+
+/* The words as the kernel's calls for several take them. */
+void os_futex_vector(const struct os_futex_word *words, unsigned count, struct futex_waitv *vector);
+
 /* Sleeps while `*word` is `expected`, until woken or the absolute CLOCK_MONOTONIC `deadline`. */
 void os_futex_wait(atomic_u32 *word, uint32_t expected, int64_t deadline);
 

@@ -90,10 +90,7 @@ bool os_uring_wait_any(struct os_uring *uring, const struct os_futex_word *words
         return false;
     }
     struct futex_waitv waiters[OS_FUTEX_WORDS];
-    for (unsigned i = 0; i < count; i++) {
-        waiters[i] = (struct futex_waitv){
-            .val = words[i].expected, .uaddr = (uintptr_t)words[i].word, .flags = FUTEX_32};
-    }
+    os_futex_vector(words, count, waiters);
     struct __kernel_timespec until = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
     struct io_uring_sqe *wait = io_uring_get_sqe(&uring->ring); /* there is one: all were submitted */
     struct io_uring_sqe *timeout = io_uring_get_sqe(&uring->ring);
