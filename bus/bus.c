@@ -4,9 +4,11 @@
 
 #include "api_child.h"
 #include "channel.h"
+#include "directory.h"
 #include "error.h"
 #include "os_clock.h"
 #include "os_segment.h"
+#include "recovery.h"
 #include "subscriber.h"
 #include "waiter.h"
 
@@ -244,6 +246,28 @@ static int with_directory(shmbus_bus *key, int (*change)(struct segment *segment
     }
     bus_put(bus);
     return err;
+}
+
+/* Recovery of all channels. How many repairs it took. */
+static int recover(struct segment *segment, void *context)
+{
+    unsigned *repaired = context;
+    for (uint32_t i = 0; i < segment->geometry.channels; i++) {
+        char name[NAME_SIZE];
+        struct channel *channel;
+        if (directory_name(segment, i, name) && channel_open(segment, name, NULL, &channel) == 0) {
+            *repaired += recovery_run(channel);
+            channel_close(channel);
+        }
+    }
+    return 0;
+}
+
+int shmbus_recover(shmbus_bus *bus)
+{
+    unsigned repaired = 0;
+    const int err = with_directory(bus, recover, &repaired);
+    return err ? err : (int)repaired;
 }
 
 struct channel_change {

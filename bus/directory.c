@@ -25,6 +25,14 @@ int directory_find(struct segment *segment, const char *name)
     return -ENOENT;
 }
 
+bool directory_name(const struct segment *segment, uint32_t index, char name[NAME_SIZE])
+{
+    const struct shm_entry *entry = &segment->entries[index];
+    memcpy(name, entry->name, NAME_SIZE);
+    name[NAME_SIZE - 1] = '\0';
+    return state_of(entry) == ENTRY_LIVE;
+}
+
 /* An extent that lies in the file, as every honest one does. */
 static bool is_inside(const struct segment *segment, uint64_t offset, uint64_t size)
 {

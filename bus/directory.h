@@ -16,6 +16,9 @@
 /* The live entry of `name`: its index, or -ENOENT. */
 int directory_find(struct segment *segment, const char *name);
 
+/* The name of live entry `index`; false when it is not live. */
+bool directory_name(const struct segment *segment, uint32_t index, char name[NAME_SIZE]);
+
 /* Reserves and fills a new channel; there is none of that name. Its index, or an error. */
 int directory_create(struct segment *segment, const char *name, const struct channel_geometry *geometry);
 

@@ -116,6 +116,14 @@ int shmbus_close(shmbus_bus *bus);
  */
 int shmbus_remove(const char *name);
 
+/*
+ * Puts right what dead participants left in the bus's channels, all of them, now. Whoever waits does so by
+ * itself; this is for those who do not wait, and for the impatient. Returns how many repairs that took, 0 when
+ * there was nothing to repair, or a negative errno. Any thread, any number of processes at once; never waits for
+ * anybody. Killed here: whoever looks next goes on with it.
+ */
+int shmbus_recover(shmbus_bus *bus);
+
 /* ------------------------------------------------------------------------------------------------ */
 /* Channels                                                                                           */
 /* ------------------------------------------------------------------------------------------------ */
