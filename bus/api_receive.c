@@ -36,7 +36,8 @@ static void show(struct consumer *consumer, shmbus_message *message)
     message->sequence = consumer->sequence;
     message->missed = consumer->missed;
     message->publisher = consumer->message.publisher;
-    message->flags = consumer->sequence < consumer->redeliver_end ? SHMBUS_REDELIVERED : 0;
+    const bool again = consumer->sequence < consumer->redeliver_end;
+    message->flags = again ? SHMBUS_REDELIVERED | consumer->attempts << SHMBUS_ATTEMPTS_SHIFT : 0;
     consumer->refused = 0;
 }
 

@@ -31,7 +31,8 @@ static position released(const struct ring *ring, uint32_t index, position curso
 {
     for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         const struct shm_member *member = &ring->members[i];
-        if (load32_acquire(&member->group) == index) {           /* [acq:member-group] */
+        if (member_joined(load64_acquire(&member->owner)) &&     /* [acq:owner] */
+            load32_acquire(&member->group) == index) {           /* [acq:member-group] */
             const position held = load64_acquire(&member->held); /* [acq:held] */
             const bool further = (int32_t)(position_sequence(held) - position_sequence(cursor)) > 0;
             /* The entry may have gone to another group's member in between. */
@@ -49,8 +50,10 @@ static void room_of_members(const struct ring *ring, position tail, struct curso
 {
     const uint32_t before = load32_acquire(&ring->shared->handovers); /* [acq:handovers] */
     for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
-        if (load32_acquire(&ring->members[i].busy)) {                              /* [acq:busy] */
-            room_behind(ring, tail, load64_acquire(&ring->members[i].held), room); /* [acq:held] */
+        const struct shm_member *member = &ring->members[i];
+        if (member_in_use(load64_acquire(&member->owner)) &&
+            load32_acquire(&member->busy)) {                              /* [acq:owner] [acq:busy] */
+            room_behind(ring, tail, load64_acquire(&member->held), room); /* [acq:held] */
         }
     }
     fence_acquire();
@@ -63,7 +66,7 @@ static void room_of_groups(const struct ring *ring, position tail, bool exact, s
 {
     bool shared = false;
     for (uint32_t i = 0, n = used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
-        const uint32_t state = load32_acquire(&ring->groups[i].state); /* [acq:group-state] */
+        const uint64_t state = load64_acquire(&ring->groups[i].state); /* [acq:group-state] */
         if (state & GROUP_ACTIVE) {
             shared |= (state & GROUP_SHARED) != 0;
             const position cursor = load64_acquire(&ring->groups[i].cursor); /* [acq:cursor] */
@@ -193,13 +196,14 @@ static position oldest_intact(const struct ring *ring, uint64_t sequence, positi
     return position_make(oldest, line);
 }
 
-uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint32_t flags, bool oldest)
+uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint64_t flags, bool oldest)
 {
+    const uint64_t joins = (load64_relaxed(&group->state) & GROUP_JOINS) + GROUP_JOIN;
     position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
     const position low = position_make((uint64_t)position_sequence(tail) - ring->slot_count,
                                        position_line(tail) - ring->arena_lines);
     store64_relaxed(&group->cursor, oldest ? low : tail);
-    store32_release(&group->state, GROUP_ACTIVE | (flags & ~GROUP_DURABLE)); /* [rel:group-state] */
+    store64_release(&group->state, joins | GROUP_ACTIVE | (flags & ~GROUP_DURABLE)); /* [rel:group-state] */
     fence_seq_cst(); /* [fence:join] with refresh() of ring_producer.c */
     uint64_t first = ring_tail(ring, &tail);
     position start = tail;
@@ -211,7 +215,8 @@ uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint32_t 
         first -= back;
         start = position_make(first, position_line(tail) - ring->arena_lines);
     }
-    store64_release(&group->cursor, start);               /* [rel:cursor] */
-    store32_release(&group->state, GROUP_ACTIVE | flags); /* [rel:group-state] durable only from here on */
+    store64_release(&group->cursor, start); /* [rel:cursor] */
+    store64_release(&group->state,
+                    joins | GROUP_ACTIVE | flags); /* [rel:group-state] durable only from here on */
     return first;
 }

@@ -47,9 +47,21 @@ struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, posit
  * Makes `group` active with GROUP_* `flags`, at the tail or at the oldest message that is certain to stay.
  * Returns the full sequence it starts at; the cursor holds its position.
  */
-uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint32_t flags, bool oldest);
+uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint64_t flags, bool oldest);
 
 /* The full sequence of position `p`, which is within the ring's reach of the tail. */
 uint64_t cursor_sequence(const struct ring *ring, position p);
+
+/* Does a member's entry belong to who took it, dead or alive? Else it is free, or left for others. */
+static inline bool member_joined(uint64_t owner)
+{
+    return owner != OWNER_NONE && (owner & OWNER_STATE) == 0;
+}
+
+/* May it hold messages? */
+static inline bool member_in_use(uint64_t owner)
+{
+    return owner != OWNER_NONE && (owner & OWNER_SPENT) == 0;
+}
 
 #endif

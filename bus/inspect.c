@@ -244,21 +244,16 @@ static int use_channel(struct shmbus_view *view, uint32_t index)
     return 0;
 }
 
-static bool is_member(uint64_t owner)
-{
-    return owner != OWNER_NONE && owner != OWNER_ORPHAN;
-}
-
 static void count_users(const struct ring *ring, shmbus_channel_info *info)
 {
     for (uint32_t i = 0; i < ring->publisher_max; i++) {
         info->publishers += load64_acquire(&ring->publishers[i].owner) != OWNER_NONE; /* [acq:owner] */
     }
     for (uint32_t i = 0; i < ring->group_max; i++) {
-        info->groups += (load32_acquire(&ring->groups[i].state) & GROUP_ACTIVE) != 0; /* [acq:group-state] */
+        info->groups += (load64_acquire(&ring->groups[i].state) & GROUP_ACTIVE) != 0; /* [acq:group-state] */
     }
     for (uint32_t i = 0; i < ring->member_max; i++) {
-        info->members += is_member(load64_acquire(&ring->members[i].owner)); /* [acq:owner] */
+        info->members += member_joined(load64_acquire(&ring->members[i].owner)); /* [acq:owner] */
     }
 }
 
@@ -323,15 +318,35 @@ int shmbus_view_publisher(shmbus_view *view, uint32_t channel, uint32_t *cursor,
     return 0;
 }
 
-/* The group's position: the least that it holds, whether published by now or not. */
-static void add_members(const struct ring *ring, uint32_t group, bool shared, uint64_t *sequence,
+static void add_counters(const struct shm_member *member, shmbus_group_info *info)
+{
+    info->messages += load64_relaxed(&member->messages);
+    info->bytes += load64_relaxed(&member->bytes);
+    info->missed += load64_relaxed(&member->missed);
+    info->aborted += load64_relaxed(&member->aborted);
+    info->redelivered += load64_relaxed(&member->redelivered);
+}
+
+/*
+ * The group's position: the least that it holds, whether published by now or not. Member number `settled` - 1 is in
+ * the group's totals already.
+ */
+static void add_members(const struct ring *ring, uint32_t group, uint32_t settled, uint64_t *sequence,
                         shmbus_group_info *info)
 {
+    const bool shared = info->shared;
     const uint64_t cursor = *sequence;
     for (uint32_t i = 0; i < ring->member_max; i++) {
         const struct shm_member *member = &ring->members[i];
         const uint64_t owner = load64_acquire(&member->owner);                /* [acq:owner] */
         if (owner == OWNER_NONE || load32_acquire(&member->group) != group) { /* [acq:member-group] */
+            continue;
+        }
+        if (i + 1 != settled) {
+            add_counters(member, info);
+        }
+        info->members += member_joined(owner);
+        if (!member_in_use(owner)) {
             continue;
         }
         const uint64_t held =
@@ -344,14 +359,6 @@ static void add_members(const struct ring *ring, uint32_t group, bool shared, ui
             *sequence = held < *sequence ? held : *sequence;
             info->pending += (end < cursor ? end : cursor) - held;
         }
-        if (is_member(owner)) { /* an orphan's counters are in the group already */
-            info->members++;
-            info->messages += load64_relaxed(&member->messages);
-            info->bytes += load64_relaxed(&member->bytes);
-            info->missed += load64_relaxed(&member->missed);
-            info->aborted += load64_relaxed(&member->aborted);
-            info->redelivered += load64_relaxed(&member->redelivered);
-        }
     }
 }
 
@@ -359,22 +366,24 @@ static void fill_group(struct shmbus_view *view, uint32_t index, shmbus_group_in
 {
     const struct ring *ring = &view->ring;
     const struct shm_group *group = &ring->groups[index];
-    const uint32_t state = load32_relaxed(&group->state);
+    const uint64_t state = load64_relaxed(&group->state);
+    const uint32_t settled = load32_acquire(&group->settled); /* [acq:settled] */
+    const struct shm_totals *totals = &group->totals[settled & 1];
     *info = (shmbus_group_info){
         .index = index,
         .shared = (state & GROUP_SHARED) != 0,
         .durable = (state & GROUP_DURABLE) != 0,
         .joined = load64_relaxed(&group->joined),
-        .messages = load64_relaxed(&group->messages),
-        .bytes = load64_relaxed(&group->bytes),
-        .missed = load64_relaxed(&group->missed),
-        .aborted = load64_relaxed(&group->aborted),
-        .redelivered = load64_relaxed(&group->redelivered),
+        .messages = load64_relaxed(&totals->messages),
+        .bytes = load64_relaxed(&totals->bytes),
+        .missed = load64_relaxed(&totals->missed),
+        .aborted = load64_relaxed(&totals->aborted),
+        .redelivered = load64_relaxed(&totals->redelivered),
     };
     memcpy(info->name, group->name, SHMBUS_NAME_MAX);
     const uint64_t cursor = cursor_sequence(ring, load64_acquire(&group->cursor)); /* [acq:cursor] */
     uint64_t sequence = cursor;
-    add_members(ring, index, info->shared, &sequence, info);
+    add_members(ring, index, settled >> 1, &sequence, info);
     position tail;
     info->pending += ring_tail(ring, &tail) - (info->shared ? cursor : sequence);
     info->position = sequence;
@@ -388,7 +397,7 @@ int shmbus_view_group(shmbus_view *view, uint32_t channel, uint32_t *cursor, shm
         return err;
     }
     for (; *cursor < view->ring.group_max; ++*cursor) {
-        if (load32_acquire(&view->ring.groups[*cursor].state) & GROUP_ACTIVE) { /* [acq:group-state] */
+        if (load64_acquire(&view->ring.groups[*cursor].state) & GROUP_ACTIVE) { /* [acq:group-state] */
             fill_group(view, (*cursor)++, info);
             return 1;
         }
@@ -406,15 +415,15 @@ int shmbus_view_member(shmbus_view *view, uint32_t channel, uint32_t *cursor, sh
     for (; *cursor < view->ring.member_max; ++*cursor) {
         const struct shm_member *member = &view->ring.members[*cursor];
         const uint64_t owner = load64_acquire(&member->owner); /* [acq:owner] */
-        if (owner == OWNER_NONE) {
+        if (!member_in_use(owner)) {
             continue;
         }
         const uint64_t held = cursor_sequence(&view->ring, load64_acquire(&member->held)); /* [acq:held] */
         *info = (shmbus_member_info){
             .index = (*cursor)++,
             .group = load32_relaxed(&member->group),
-            .participant = is_member(owner) ? participant_index(owner) : UINT32_MAX,
-            .alive = is_member(owner) && participant_alive(&view->observer, owner),
+            .participant = member_joined(owner) ? participant_index(owner) : UINT32_MAX,
+            .alive = member_joined(owner) && participant_alive(&view->observer, owner),
             .held = load32_relaxed(&member->busy) ? load32_relaxed(&member->held_end) - (uint32_t)held : 0,
             .stats =
                 {

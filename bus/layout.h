@@ -11,7 +11,8 @@
  *   group.cursor.sequence <= tail.sequence <= group.cursor.sequence + slots      block channels
  *   group.cursor.line     <= tail.line     <= group.cursor.line + arena_lines    block channels
  *   a slot's stamp has the lap of its last commit, or on overwrite channels the lap being written
- *   intents of living publishers cover every slot in [tail - slots, tail) without a stamp of its lap
+ *   intents of living publishers cover every slot in [tail - slots, tail) without a stamp of its lap; any other
+ *   such slot is a dead one's, and may be aborted by anybody
  *   busy members' `held` and their group's cursor cover every message not given back
  *
  * concurrency   the comment of each field names its writer; everybody may read
@@ -29,8 +30,19 @@
 #define SEGMENT_MAGIC UINT64_C(0x31307375626d6873) /* published last; "shmbus01" in memory order */
 #define CHANNEL_MAGIC UINT64_C(0x316c656e6e616863) /* "channel1" */
 
-/* An owner is {generation:32, participant:32} with participant + 1, so that 0 is nobody. */
+/*
+ * An owner is {generation:32, state:4, detail:16, participant:12} with participant + 1, so that 0 is nobody. State and
+ * detail are 0 while the owner has the entry; the members of groups that are gone may have the other states.
+ */
 #define OWNER_NONE UINT64_C(0)
+#define OWNER_PARTICIPANT UINT64_C(0xffffffff00000fff)
+#define OWNER_DETAIL_SHIFT 12
+#define OWNER_DETAIL_MASK UINT64_C(0xffff)
+#define OWNER_ORPHAN (UINT64_C(1) << 31) /* left with messages held; detail: a number against confusion */
+#define OWNER_ADOPTED                                                                                        \
+    (UINT64_C(1) << 30) /* detail: the member + 1 of this owner that takes the messages over */
+#define OWNER_SPENT (UINT64_C(1) << 29) /* holds nothing; its counters are not yet the group's */
+#define OWNER_STATE (OWNER_ORPHAN | OWNER_ADOPTED | OWNER_SPENT)
 
 /* shm_header: the first page. Written at creation, under the directory lock, but for the atomics. */
 struct shm_header {
@@ -126,10 +138,9 @@ struct shm_channel {
     atomic_u32 publishers_used; /* entries ever used: how far a scan must look */
     atomic_u32 groups_used;
     atomic_u32 members_used;
-    atomic_u32 orphans;           /* members that left with messages held, for others to adopt */
-    atomic_u32 handovers;         /* adoptions so far: who scans the members looks before and after */
-    atomic_u64 departed_messages; /* of publishers that left, under the directory lock */
-    uint8_t reserved1[104];
+    atomic_u32 orphans;   /* raised when there is a new orphan: its group's members then look for it */
+    atomic_u32 handovers; /* adoptions so far: who scans the members looks before and after */
+    uint8_t reserved1[112];
 
     atomic_u64 tail; /* position of the next claim: the publishers */
     uint8_t reserved2[120];
@@ -141,7 +152,7 @@ struct shm_channel {
     uint8_t reserved5[64];
 };
 
-/* One publisher. Written by its owner; freed by recovery when the owner is dead. */
+/* One publisher. Written by its owner; freed by recovery, by a CAS on the owner, when that is dead. */
 struct shm_publisher {
     atomic_u64 owner;    /* OWNER_NONE when free */
     atomic_u64 intent;   /* position it is about to claim: written before the CAS on the tail */
@@ -157,37 +168,46 @@ struct shm_publisher {
     uint8_t reserved[44];
 };
 
-/* One group: a cursor over the channel. */
-struct shm_group {
-    atomic_u64 cursor; /* exclusive: all before it is given back (its member); shared: claimed (CAS) */
-    atomic_u32 state;  /* GROUP_*, under the directory lock */
-    atomic_u32 generation;
-    uint8_t reserved0[48];
-    char name[NAME_SIZE];
-    atomic_u64 joined; /* sequence it started at */
-    uint8_t reserved1[8];
-    atomic_u64 messages; /* counters of members that left, under the directory lock */
+/* Counters of members that left. */
+struct shm_totals {
+    atomic_u64 messages;
     atomic_u64 bytes;
     atomic_u64 missed;
     atomic_u64 aborted;
     atomic_u64 redelivered;
-    uint8_t reserved2[88];
 };
 
-#define GROUP_FREE 0u
-#define GROUP_ACTIVE 1u
-#define GROUP_SHARED 2u      /* with GROUP_ACTIVE: members claim by CAS */
-#define GROUP_DURABLE 4u     /* with GROUP_ACTIVE: outlives its members */
-#define GROUP_INTERRUPTED 8u /* its exclusive member died: its next message may have been seen already */
+/* One group: a cursor over the channel. */
+struct shm_group {
+    atomic_u64 cursor; /* exclusive: all before it is given back (its member); shared: claimed (CAS) */
+    /* {joins:32, GROUP_*:32}. Made active under the directory lock, which counts each joiner; freed by a CAS of anybody. */
+    atomic_u64 state;
+    uint8_t reserved0[48];
+    char name[NAME_SIZE];
+    atomic_u64 joined;           /* sequence it started at */
+    atomic_u32 settled;          /* {member + 1 that was added to the totals last:31, which totals count:1} */
+    atomic_u32 attempts;         /* times that its next message was interrupted, with GROUP_INTERRUPTED */
+    struct shm_totals totals[2]; /* under the directory lock; the other ones are being written */
+    uint8_t reserved1[48];
+};
 
-/* One member of a group. Written by its owner, or by who adopts what a dead one held. */
+#define GROUP_FREE UINT64_C(0)
+#define GROUP_ACTIVE UINT64_C(1)
+#define GROUP_SHARED UINT64_C(2)  /* with GROUP_ACTIVE: members claim by CAS */
+#define GROUP_DURABLE UINT64_C(4) /* with GROUP_ACTIVE: outlives its members */
+#define GROUP_INTERRUPTED                                                                                    \
+    UINT64_C(8) /* its exclusive member died: its next message may have been seen already */
+#define GROUP_JOIN (UINT64_C(1) << 32)
+#define GROUP_JOINS (~UINT64_C(0) << 32)
+
+/* One member of a group. Written by its owner; all that others do is a CAS on `owner`. */
 struct shm_member {
-    atomic_u64 owner;    /* OWNER_NONE when free; OWNER_ORPHAN: left with messages held */
-    atomic_u32 group;    /* index; GROUP_NOT_JOINED while its owner joins */
+    atomic_u64 owner;    /* OWNER_NONE when free: then nothing below means anything */
+    atomic_u32 group;    /* index; with MEMBER_JOINING until its owner has joined */
     atomic_u32 busy;     /* 1: `held` and `held_end` name messages that are not given back */
     atomic_u64 held;     /* position of the first one; written before the CAS on the cursor */
     atomic_u32 held_end; /* sequence behind the last one, low 32 bits */
-    atomic_u32 attempts; /* times that these messages were taken over */
+    atomic_u32 attempts; /* times that these messages were taken over, or may have been seen */
     atomic_u64 messages; /* counters: delivered */
     atomic_u64 bytes;
     atomic_u64 missed;
@@ -197,8 +217,7 @@ struct shm_member {
     uint8_t reserved[48];
 };
 
-#define GROUP_NOT_JOINED UINT32_C(0xffffffff)
-#define OWNER_ORPHAN UINT64_C(0xffffffff)
+#define MEMBER_JOINING (UINT32_C(1) << 31)
 
 #define LAYOUT_AT(type, field, offset)                                                                       \
     _Static_assert(offsetof(struct type, field) == (offset), #type "." #field " has moved")
@@ -260,7 +279,6 @@ LAYOUT_AT(shm_channel, groups_used, 128);
 LAYOUT_AT(shm_channel, members_used, 132);
 LAYOUT_AT(shm_channel, orphans, 136);
 LAYOUT_AT(shm_channel, handovers, 140);
-LAYOUT_AT(shm_channel, departed_messages, 144);
 LAYOUT_AT(shm_channel, tail, 256);
 LAYOUT_AT(shm_channel, data, 384);
 LAYOUT_AT(shm_channel, space, 512);
@@ -280,15 +298,19 @@ LAYOUT_AT(shm_publisher, fenced, 80);
 LAYOUT_SIZE(shm_publisher, 128);
 
 LAYOUT_AT(shm_group, cursor, 0);
+LAYOUT_AT(shm_totals, messages, 0);
+LAYOUT_AT(shm_totals, bytes, 8);
+LAYOUT_AT(shm_totals, missed, 16);
+LAYOUT_AT(shm_totals, aborted, 24);
+LAYOUT_AT(shm_totals, redelivered, 32);
+LAYOUT_SIZE(shm_totals, 40);
+
 LAYOUT_AT(shm_group, state, 8);
-LAYOUT_AT(shm_group, generation, 12);
 LAYOUT_AT(shm_group, name, 64);
 LAYOUT_AT(shm_group, joined, 112);
-LAYOUT_AT(shm_group, messages, 128);
-LAYOUT_AT(shm_group, bytes, 136);
-LAYOUT_AT(shm_group, missed, 144);
-LAYOUT_AT(shm_group, aborted, 152);
-LAYOUT_AT(shm_group, redelivered, 160);
+LAYOUT_AT(shm_group, settled, 120);
+LAYOUT_AT(shm_group, attempts, 124);
+LAYOUT_AT(shm_group, totals, 128);
 LAYOUT_SIZE(shm_group, 256);
 
 LAYOUT_AT(shm_member, owner, 0);
@@ -309,7 +331,7 @@ LAYOUT_SIZE(shm_member, 128);
  * FNV-1a, a word at a time, over the format number (raised with each change of meaning) and the sizes and
  * places that a change of structure would move.
  */
-#define LAYOUT_FORMAT UINT64_C(2)
+#define LAYOUT_FORMAT UINT64_C(3)
 #define LAYOUT_MIX(hash, value) (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
 #define LAYOUT_MIX3(hash, a, b, c) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c)
 #define LAYOUT_HASH_STAMP                                                                                    \

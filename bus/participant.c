@@ -21,7 +21,7 @@ static uint32_t try_membarrier(struct participant *self)
 static void fill(struct participant *self, uint32_t index, const char *name)
 {
     struct shm_participant *entry = &self->table[index];
-    const uint64_t generation = (load64_relaxed(&entry->state) >> 32) + 1;
+    const uint64_t generation = load64_relaxed(&entry->state) >> 32;
     self->index = index;
     self->owner = (generation << 32) | (index + 1);
     store32_relaxed(&entry->pid, os_process_id());
@@ -32,9 +32,27 @@ static void fill(struct participant *self, uint32_t index, const char *name)
     store64_release(&entry->state, (generation << 32) | PARTICIPANT_ATTACHED); /* [rel:participant] */
 }
 
+/*
+ * Makes an entry ours to lock: its last owner is dead for good, before our lock could be taken for his. Only holders
+ * of the directory lock do that, so nobody comes between.
+ */
+static bool retire(const struct participant *self, uint32_t index)
+{
+    if (os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index))) {
+        return false;
+    }
+    atomic_u64 *state = &self->table[index].state;
+    const uint64_t generation = (load64_relaxed(state) >> 32) + 1;
+    store64_release(state, (generation << 32) | PARTICIPANT_FREE); /* [rel:participant] */
+    return true;
+}
+
 int participant_attach(struct participant *self, const char *name)
 {
     for (uint32_t i = 0; i < self->count; i++) {
+        if (!retire(self, i)) {
+            continue;
+        }
         const int err = os_lock_try(self->lock_fd, LOCK_PARTICIPANT(i));
         if (err == 0) {
             fill(self, i, name);

@@ -49,10 +49,10 @@ static inline atomic_u32 *participant_bell(const struct participant *self)
     return &self->table[self->index].bell;
 }
 
-/* Index of the owner's entry, or UINT32_MAX. */
+/* Index of the owner's entry, whatever the state of what it owns; or UINT32_MAX. */
 static inline uint32_t participant_index(uint64_t owner)
 {
-    return (uint32_t)owner - 1;
+    return (uint32_t)(owner & OWNER_PARTICIPANT) - 1;
 }
 
 #endif

@@ -75,7 +75,7 @@ void publisher_close(struct publisher *publisher)
         producer_finish(producer, index, 0, STAMP_ABORTED);
     }
     publisher_notify(publisher);
-    (void)recovery_release_publisher(publisher->channel, producer->id); /* settled: it has no claim */
+    recovery_leave_publisher(publisher->channel, producer->id);
     channel_close(publisher->channel);
 }
 

@@ -72,12 +72,17 @@ static inline uint64_t ring_sequence(const struct ring *ring, stamp s, uint64_t 
     return ((stamped - 1) << ring->slot_shift) | (index & (ring->slot_count - 1));
 }
 
+/* Does stamp `s`, of the slot of `sequence`, say that this message was finished, or one of a later lap claimed? */
+static inline bool ring_is_finished(const struct ring *ring, stamp s, uint64_t sequence)
+{
+    const int64_t ahead = stamp_laps_ahead(s, ring_lap(ring, sequence));
+    return ahead > 0 || (ahead == 0 && !(s & STAMP_WRITING));
+}
+
 /* Was message `sequence` committed or aborted, whatever has become of its slot since? */
 static inline bool ring_finished(const struct ring *ring, uint64_t sequence)
 {
-    const stamp s = load64_acquire(ring_slot(ring, sequence)); /* [acq:stamp] */
-    const int64_t ahead = stamp_laps_ahead(s, ring_lap(ring, sequence));
-    return ahead > 0 || (ahead == 0 && !(s & STAMP_WRITING));
+    return ring_is_finished(ring, load64_acquire(ring_slot(ring, sequence)), sequence); /* [acq:stamp] */
 }
 
 /*

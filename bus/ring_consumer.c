@@ -2,6 +2,9 @@
 #include "ring_consumer.h"
 
 #include "cursor.h"
+#include "ring_slot.h"
+
+#define ATTEMPTS_MAX 0xffffu /* what fits the flags of a message */
 
 static void close_window(struct consumer *consumer)
 {
@@ -70,7 +73,7 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
     consumer->scratch = scratch;
     consumer->inline_max = ring->inline_max;
     consumer->stride = UINT32_C(1) << ring->stride_shift;
-    consumer->shared = (load32_acquire(&group->state) & GROUP_SHARED) != 0; /* [acq:group-state] */
+    consumer->shared = (load64_acquire(&group->state) & GROUP_SHARED) != 0; /* [acq:group-state] */
     consumer->sequence = sequence;
     consumer->published = sequence;
     consumer->end = sequence;
@@ -82,22 +85,6 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
     open_window(consumer, true);
 }
 
-/* Where an arena record lies, bounded; false when it lies outside. `line` becomes the one behind it. */
-static bool find_record(const struct ring *ring, uint64_t record, struct consumer_glimpse *seen,
-                        uint32_t *line)
-{
-    const uint32_t start = record_line(record);
-    const uint32_t length = record_length(record);
-    const uint32_t lines = lines_of(length);
-    if (length > ring->largest || lines > ring->arena_lines - (start & (ring->arena_lines - 1))) {
-        return false;
-    }
-    seen->data = ring_line(ring, start);
-    seen->size = length;
-    *line = start + lines;
-    return true;
-}
-
 bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *seen)
 {
     unsigned char *slot = consumer->window.slot;
@@ -107,7 +94,7 @@ bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *se
     const atomic_u64 *words = (const atomic_u64 *)(void *)slot;
     const stamp s = load64_acquire(words); /* [acq:stamp] */
     if (((s ^ consumer->window.expected) & (STAMP_LAP_MASK | STAMP_FLAGS)) != STAMP_ARENA ||
-        !find_record(consumer->ring, load64_relaxed(words + 1), seen, &consumer->held_line)) {
+        !slot_record(consumer->ring, load64_relaxed(words + 1), seen, &consumer->held_line)) {
         return false;
     }
     seen->publisher = stamp_publisher(s);
@@ -116,86 +103,7 @@ bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *se
     return true;
 }
 
-/* What the stamp says about message `sequence`: 0 it is there, -EAGAIN not yet, -ESTALE overwritten. */
-static int slot_state(const struct ring *ring, stamp s, uint64_t sequence)
-{
-    const int64_t ahead = stamp_laps_ahead(s, ring_lap(ring, sequence));
-    if (ahead == 0) {
-        return s & STAMP_WRITING ? -EAGAIN : 0;
-    }
-    return ahead < 0 ? -EAGAIN : -ESTALE;
-}
-
-/* Bounds what the slot says and turns it into a message. `line` is where the reader stands. */
-static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, uint32_t line,
-                  struct consumer_message *message)
-{
-    message->publisher = stamp_publisher(s);
-    message->line = line;
-    if (s & STAMP_ARENA) {
-        struct consumer_glimpse seen;
-        if (!find_record(ring, load64_relaxed(slot + 1), &seen, &message->line)) {
-            return -EBADMSG;
-        }
-        message->data = seen.data;
-        message->size = seen.size;
-        return 0;
-    }
-    message->data = ring_payload(slot);
-    message->size = stamp_length(s);
-    return message->size <= ring->inline_max ? 0 : -EBADMSG;
-}
-
-/* Did the payload stay whole while it was copied? */
-static bool still_intact(const struct ring *ring, atomic_u64 *slot, stamp s,
-                         const struct consumer_message *message)
-{
-    fence_acquire(); /* [acq:writing] */
-    if (load64_relaxed(slot) != s) {
-        return false;
-    }
-    if (!(s & STAMP_ARENA)) {
-        return true;
-    }
-    const position tail = load64_relaxed(&ring->shared->tail);
-    const uint32_t start = message->line - lines_of(message->size);
-    return position_line(tail) - start <= ring->arena_lines;
-}
-
-/* Copies an overwrite channel's message aside and checks the copy. */
-static int copy_aside(struct consumer *consumer, atomic_u64 *slot, stamp s)
-{
-    const struct ring *ring = consumer->ring;
-    struct consumer_message *message = &consumer->message;
-    const int err = decode(ring, slot, s, consumer->line, message);
-    if (err == 0) {
-        ring_copy_out(consumer->scratch, message->data, message->size);
-    }
-    if (!still_intact(ring, slot, s, message)) {
-        return -ESTALE; /* also when what was decoded made no sense: it was being replaced */
-    }
-    message->data = consumer->scratch;
-    return err;
-}
-
-/*
- * Where a reader that was overtaken at `sequence`, by the message of stamp `s`, goes on: a quarter of the ring
- * from being overtaken again. False when no publisher can have written that stamp: it is not among the last
- * messages before the tail, or the tail is damaged itself. (Two rings: a slot may be claimed again and still
- * show its last message.)
- */
-static bool resume_at(const struct ring *ring, uint64_t sequence, stamp s, uint64_t *resume)
-{
-    position tail;
-    const uint64_t end = ring_tail(ring, &tail);
-    const uint32_t behind = position_sequence(tail) - (uint32_t)ring_sequence(ring, s, sequence, sequence);
-    const bool damaged = behind - 1 >= 2 * ring->slot_count && load64_relaxed(ring_slot(ring, sequence)) == s;
-    const uint64_t kept = ring->slot_count - ring->slot_count / 4;
-    *resume = (int64_t)(end - kept - sequence) > 0 ? end - kept : sequence + 1;
-    return !damaged;
-}
-
-static void pass_aborted(struct consumer *consumer);
+static void pass_aborted(struct consumer *consumer, stamp s);
 
 static void count_missed(struct consumer *consumer, uint64_t missed)
 {
@@ -203,29 +111,12 @@ static void count_missed(struct consumer *consumer, uint64_t missed)
     count_relaxed(&consumer->own->missed, missed);
 }
 
-/* Looks for the reader's next message: 0, -EAGAIN, -EBADMSG; -ESTALE: it was overtaken, and goes on at `resume`. */
-static int look(struct consumer *consumer, stamp *s, uint64_t *resume)
-{
-    const struct ring *ring = consumer->ring;
-    atomic_u64 *slot = ring_slot(ring, consumer->sequence);
-    *s = load64_acquire(slot); /* [acq:stamp] */
-    int err = slot_state(ring, *s, consumer->sequence);
-    if (err == 0) {
-        err = ring->overwrite ? copy_aside(consumer, slot, *s)
-                              : decode(ring, slot, *s, consumer->line, &consumer->message);
-    }
-    if (err == -ESTALE && !(ring->overwrite && resume_at(ring, consumer->sequence, *s, resume))) {
-        err = -EBADMSG;
-    }
-    return err;
-}
-
 static int peek_exclusive(struct consumer *consumer)
 {
     for (;;) {
         stamp s;
         uint64_t resume;
-        const int err = look(consumer, &s, &resume);
+        const int err = slot_look(consumer, &s, &resume);
         if (err == -ESTALE) {
             count_missed(consumer, resume - consumer->sequence);
             consumer->sequence = resume;
@@ -243,7 +134,7 @@ static int peek_exclusive(struct consumer *consumer)
         if (!(s & STAMP_ABORTED)) {
             return 0;
         }
-        pass_aborted(consumer);
+        pass_aborted(consumer, s);
     }
 }
 
@@ -318,7 +209,7 @@ static int take(struct consumer *consumer, unsigned batch)
             continue;
         }
         uint64_t end = sequence;
-        if (err == -ESTALE && !(ring->overwrite && resume_at(ring, sequence, s, &end))) {
+        if (err == -ESTALE && !(ring->overwrite && slot_resume_at(ring, sequence, s, &end))) {
             err = -EBADMSG;
         }
         if (err == -EAGAIN || err == -EBADMSG) {
@@ -361,7 +252,7 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
         }
         stamp s;
         uint64_t resume;
-        const int err = look(consumer, &s, &resume);
+        const int err = slot_look(consumer, &s, &resume);
         if (err == -ESTALE) {
             const uint64_t next = resume < consumer->end ? resume : consumer->end;
             count_missed(consumer, next - consumer->sequence);
@@ -375,7 +266,7 @@ static int peek_shared(struct consumer *consumer, unsigned batch)
         if (!(s & STAMP_ABORTED)) {
             return 0;
         }
-        pass_aborted(consumer);
+        pass_aborted(consumer, s);
     }
 }
 
@@ -435,6 +326,22 @@ static bool advance(struct consumer *consumer)
     return false;
 }
 
+static void set_attempts(struct consumer *consumer, uint32_t attempts)
+{
+    consumer->attempts = attempts < ATTEMPTS_MAX ? attempts : ATTEMPTS_MAX;
+    store32_relaxed(&consumer->own->attempts, consumer->attempts);
+}
+
+/* Is it one that others had taken before? Behind the last of those all is new. */
+static bool pass_redelivered(struct consumer *consumer)
+{
+    const int64_t left = (int64_t)(consumer->redeliver_end - consumer->sequence);
+    if (left == 1) {
+        set_attempts(consumer, 0);
+    }
+    return left > 0;
+}
+
 bool consumer_release(struct consumer *consumer)
 {
     const bool in_window = consumer->window.slot != consumer->window.end;
@@ -444,7 +351,7 @@ bool consumer_release(struct consumer *consumer)
     }
     count_relaxed(&consumer->own->messages, 1);
     count_relaxed(&consumer->own->bytes, size);
-    if ((int64_t)(consumer->redeliver_end - consumer->sequence) > 0) {
+    if (pass_redelivered(consumer)) {
         count_relaxed(&consumer->own->redelivered, 1);
     }
     const bool tell = advance(consumer);
@@ -452,25 +359,57 @@ bool consumer_release(struct consumer *consumer)
     return tell;
 }
 
-static void pass_aborted(struct consumer *consumer)
+#define FOLLOWERS 64u /* looked at, to find where a dead publisher's arena lines end */
+
+/*
+ * Who aborts a dead publisher's message cannot say where the lines end that it took in the arena. They end where the
+ * next record starts, or at the tail if nothing comes behind it: else at or behind what is known.
+ */
+static uint32_t line_behind_aborted(const struct consumer *consumer)
 {
+    const struct ring *ring = consumer->ring;
+    const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    for (uint64_t next = consumer->sequence + 1; next - consumer->sequence <= FOLLOWERS; next++) {
+        if ((uint32_t)next == position_sequence(tail)) {
+            return position_line(tail);
+        }
+        const atomic_u64 *slot = ring_slot(ring, next);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        if (slot_state(ring, s, next) != 0) {
+            break;
+        }
+        if (s & STAMP_ARENA) {
+            return s & STAMP_ABORTED ? consumer->line : record_line(load64_relaxed(slot + 1));
+        }
+    }
+    return consumer->line;
+}
+
+static void pass_aborted(struct consumer *consumer, stamp s)
+{
+    if (!(s & STAMP_ARENA) && !consumer->ring->overwrite) {
+        consumer->message.line = line_behind_aborted(consumer);
+    }
     count_relaxed(&consumer->own->aborted, 1);
+    (void)pass_redelivered(consumer);
     (void)advance(consumer);
 }
 
-void consumer_adopt(struct consumer *consumer, position held, uint32_t count)
+void consumer_adopt(struct consumer *consumer, position held, uint32_t count, uint32_t attempts)
 {
     consumer->sequence = cursor_sequence(consumer->ring, held);
     consumer->line = position_line(held);
     consumer->end = consumer->sequence + count;
     consumer->redeliver_end = consumer->end;
+    set_attempts(consumer, attempts);
     store32_relaxed(&consumer->own->held_end, (uint32_t)consumer->end);
     set_held(consumer, count > 0);
 }
 
-void consumer_expect_redelivery(struct consumer *consumer)
+void consumer_expect_redelivery(struct consumer *consumer, uint32_t attempts)
 {
     consumer->redeliver_end = consumer->sequence + 1;
+    set_attempts(consumer, attempts);
     close_window(consumer);
 }
 

@@ -71,6 +71,7 @@ struct consumer {
     uint64_t published;     /* exclusive: sequence in the cursor */
     uint64_t end;           /* shared: behind the last message taken */
     uint64_t redeliver_end; /* messages before this one were taken by a member that died */
+    uint32_t attempts;      /* how often */
     uint64_t missed;        /* since the last message */
     uint64_t refused; /* overwrite channels: sequence + 1 of a held message that its user has not seen */
     uint64_t burst;   /* messages read in a row before it last found none */
@@ -114,11 +115,11 @@ bool consumer_ready(const struct consumer *consumer);
 /* Makes the exact position visible: before a wait, and when leaving. */
 void consumer_publish(struct consumer *consumer);
 
-/* Takes over the `count` messages from `held` on that a dead member held. The caller holds the directory lock. */
-void consumer_adopt(struct consumer *consumer, position held, uint32_t count);
+/* Takes over the `count` messages from `held` on, which were taken over `attempts` times by now. */
+void consumer_adopt(struct consumer *consumer, position held, uint32_t count, uint32_t attempts);
 
-/* The next message may have been seen by a member that was interrupted. */
-void consumer_expect_redelivery(struct consumer *consumer);
+/* The next message may have been seen by members that were interrupted, `attempts` times. */
+void consumer_expect_redelivery(struct consumer *consumer, uint32_t attempts);
 
 /* Does a publisher sleep for room? */
 static inline bool consumer_space_wanted(const struct consumer *consumer)

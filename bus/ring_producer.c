@@ -3,6 +3,12 @@
 
 #include "cursor.h"
 
+/* An intent that names no message near the tail: half the circle away. */
+static void withdraw_intent(const struct producer *producer, position tail)
+{
+    store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
+}
+
 /* Counts what went through the window and shuts it: `sequence` is the next claim's again. */
 static void close_window(struct producer *producer)
 {
@@ -11,7 +17,8 @@ static void close_window(struct producer *producer)
     if (sent > 0) {
         producer->sequence += sent;
         count_relaxed(&producer->own->messages, sent);
-        store64_relaxed(&producer->own->intent, position_make(producer->sequence, producer->line));
+        store64_release(&producer->own->intent,
+                        position_make(producer->sequence, producer->line)); /* [rel:intent] */
     }
     window->first = window->slot;
     window->end = window->slot;
@@ -30,8 +37,8 @@ static void open_window(struct producer *producer)
     const uint64_t end = producer->limit < lap_end ? producer->limit : lap_end;
     window->slot = (unsigned char *)ring_slot(ring, sequence);
     window->first = window->slot;
-    store64_relaxed(&producer->own->intent,
-                    position_make(sequence, producer->line)); /* see producer_messages() */
+    store64_release(&producer->own->intent,
+                    position_make(sequence, producer->line)); /* [rel:intent] see producer_messages() */
     window->end = window->slot + (end > sequence ? (end - sequence) << ring->stride_shift : 0);
     window->tail = position_make(sequence + 1, producer->line);
     window->stamp = stamp_make(ring_lap(ring, sequence), producer->id, 0, 0);
@@ -54,8 +61,12 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     producer->limit_line = producer->line;
     producer->batched = true; /* the entry's batch word may be of its last owner */
     producer_allow_window(producer, may_send_fast);
-    store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
-    store64_release(&producer->own->limit, tail);                        /* [rel:limit] */
+    if (ring->multi) {
+        withdraw_intent(producer, tail);
+    } else {
+        store64_release(&producer->own->intent, tail); /* [rel:intent] */
+    }
+    store64_release(&producer->own->limit, tail); /* [rel:limit] */
 }
 
 void producer_allow_window(struct producer *producer, bool allowed)
@@ -188,7 +199,7 @@ static int claim_single(struct producer *producer, unsigned count, bool exact)
     producer->first = producer->sequence;
     producer->sequence += placed;
     producer->line = end;
-    store64_relaxed(&producer->own->intent, position_make(producer->sequence, end));
+    store64_release(&producer->own->intent, position_make(producer->sequence, end));        /* [rel:intent] */
     store64_release(&producer->ring->shared->tail, position_make(producer->sequence, end)); /* [rel:tail] */
     return (int)placed;
 }
@@ -213,12 +224,6 @@ static bool try_claim(struct producer *producer, position tail, uint64_t sequenc
     store64_release(&producer->own->intent, tail); /* [rel:intent] */
     const position next = position_make(sequence + placed, end);
     return cas64_acq_rel(&producer->ring->shared->tail, &tail, next); /* [rel:tail] [acq:tail] */
-}
-
-/* An intent that names no message near the tail: half the circle away. */
-static void withdraw_intent(const struct producer *producer, position tail)
-{
-    store64_release(&producer->own->intent, tail ^ (UINT64_C(1) << 63)); /* [rel:intent] */
 }
 
 /*

@@ -18,7 +18,7 @@ static int find_group(const struct ring *ring, const char *name)
 {
     for (uint32_t i = 0; i < ring->group_max; i++) {
         const struct shm_group *group = &ring->groups[i];
-        if ((load32_acquire(&group->state) & GROUP_ACTIVE) && /* [acq:group-state] */
+        if ((load64_acquire(&group->state) & GROUP_ACTIVE) && /* [acq:group-state] */
             strncmp(group->name, name, NAME_SIZE) == 0) {
             return (int)i;
         }
@@ -29,7 +29,7 @@ static int find_group(const struct ring *ring, const char *name)
 static int free_group(const struct ring *ring)
 {
     for (uint32_t i = 0; i < ring->group_max; i++) {
-        if (!(load32_acquire(&ring->groups[i].state) & GROUP_ACTIVE)) { /* [acq:group-state] */
+        if (!(load64_acquire(&ring->groups[i].state) & GROUP_ACTIVE)) { /* [acq:group-state] */
             return (int)i;
         }
     }
@@ -50,9 +50,8 @@ static int free_member(const struct ring *ring)
 static int member_of(const struct ring *ring, uint32_t group)
 {
     for (uint32_t i = 0; i < ring->member_max; i++) {
-        const uint64_t owner = load64_acquire(&ring->members[i].owner); /* [acq:owner] */
-        if (owner != OWNER_NONE && owner != OWNER_ORPHAN &&
-            load32_acquire(&ring->members[i].group) == group) { /* [acq:member-group] */
+        if (member_joined(load64_acquire(&ring->members[i].owner)) && /* [acq:owner] */
+            load32_acquire(&ring->members[i].group) == group) {       /* [acq:member-group] */
             return (int)i;
         }
     }
@@ -75,7 +74,7 @@ static int group_taken(const struct channel *channel, const char *name, int memb
 static int check_group(const struct channel *channel, uint32_t index,
                        const shmbus_subscriber_options *options)
 {
-    const uint32_t state = load32_relaxed(&channel->ring.groups[index].state);
+    const uint64_t state = load64_relaxed(&channel->ring.groups[index].state);
     const bool shared = (state & GROUP_SHARED) != 0;
     const bool durable = (state & GROUP_DURABLE) != 0;
     if (shared != (options->shared != 0) || (options->durable && !durable)) {
@@ -91,12 +90,14 @@ static void clear_group(struct shm_group *group, const char *name)
 {
     memset(group->name, 0, sizeof group->name);
     memcpy(group->name, name, strlen(name));
-    store64_relaxed(&group->messages, 0);
-    store64_relaxed(&group->bytes, 0);
-    store64_relaxed(&group->missed, 0);
-    store64_relaxed(&group->aborted, 0);
-    store64_relaxed(&group->redelivered, 0);
-    (void)add32_relaxed(&group->generation, 1);
+    struct shm_totals *totals = &group->totals[0];
+    store64_relaxed(&totals->messages, 0);
+    store64_relaxed(&totals->bytes, 0);
+    store64_relaxed(&totals->missed, 0);
+    store64_relaxed(&totals->aborted, 0);
+    store64_relaxed(&totals->redelivered, 0);
+    store32_relaxed(&group->settled, 0);
+    store32_relaxed(&group->attempts, 0);
 }
 
 static void used_up_to(atomic_u32 *used, uint32_t index)
@@ -114,20 +115,33 @@ static uint64_t start_group(struct channel *channel, uint32_t index, const char 
     struct shm_group *group = &ring->groups[index];
     clear_group(group, name);
     used_up_to(&ring->shared->groups_used, index);
-    const uint32_t flags = (options->shared ? GROUP_SHARED : 0) | (options->durable ? GROUP_DURABLE : 0);
+    const uint64_t flags = (options->shared ? GROUP_SHARED : 0) | (options->durable ? GROUP_DURABLE : 0);
     const uint64_t first = cursor_join(ring, group, flags, options->from == SHMBUS_FROM_OLDEST);
     store64_relaxed(&group->joined, first);
     return first;
 }
 
-/* Where a member that steps into an existing group starts. */
-static uint64_t enter_group(struct channel *channel, uint32_t index)
+/*
+ * Steps into an existing group: where its member starts. False when the group has gone with its last member since it
+ * was found. The member's entry names it already: who frees the group now and has not seen that finds its state
+ * changed.
+ */
+static bool enter_group(struct channel *channel, uint32_t index, uint64_t *first)
 {
     const struct ring *ring = &channel->ring;
-    return cursor_sequence(ring, load64_acquire(&ring->groups[index].cursor)); /* [acq:cursor] */
+    struct shm_group *group = &ring->groups[index];
+    uint64_t state = load64_acquire(&group->state); /* [acq:group-state] */
+    do {
+        if (!(state & GROUP_ACTIVE)) {
+            return false;
+        }
+    } while (
+        !cas64_acq_rel(&group->state, &state, state + GROUP_JOIN)); /* [rel:group-state] [acq:group-state] */
+    *first = cursor_sequence(ring, load64_acquire(&group->cursor)); /* [acq:cursor] */
+    return true;
 }
 
-static void take_member(struct channel *channel, uint32_t index)
+static void take_member(struct channel *channel, uint32_t index, uint32_t group)
 {
     struct shm_member *member = &channel->ring.members[index];
     /* Word by word: others look at entries that are free, too. */
@@ -141,7 +155,7 @@ static void take_member(struct channel *channel, uint32_t index)
     store64_relaxed(&member->aborted, 0);
     store64_relaxed(&member->redelivered, 0);
     store64_relaxed(&member->sleeps, 0);
-    store32_relaxed(&member->group, GROUP_NOT_JOINED);
+    store32_relaxed(&member->group, group | MEMBER_JOINING);
     used_up_to(&channel->ring.shared->members_used, index);
     store64_release(&member->owner, channel->segment->self.owner); /* [rel:owner] */
 }
@@ -150,10 +164,9 @@ static void take_member(struct channel *channel, uint32_t index)
 static void mark_interrupted(struct consumer *consumer)
 {
     struct shm_group *group = consumer->group;
-    const uint32_t state = load32_relaxed(&group->state);
-    if (state & GROUP_INTERRUPTED) {
-        consumer_expect_redelivery(consumer);
-        store32_release(&group->state, state & ~GROUP_INTERRUPTED); /* [rel:group-state] */
+    if (load64_relaxed(&group->state) & GROUP_INTERRUPTED) {
+        consumer_expect_redelivery(consumer, load32_relaxed(&group->attempts));
+        (void)and64_acq_rel(&group->state, ~GROUP_INTERRUPTED); /* [rel:group-state] */
     }
 }
 
@@ -189,10 +202,10 @@ static int find_places(struct channel *channel, const shmbus_subscriber_options 
     return *is_new ? 0 : check_group(channel, (uint32_t)*group, options);
 }
 
-int subscriber_open(struct subscriber *subscriber, struct channel *channel,
-                    const shmbus_subscriber_options *options, const atomic_u32 *closing)
+/* Takes a member's entry and puts it into its group, new or not. The first sequence; -EAGAIN: the group has gone. */
+static int join(struct subscriber *subscriber, struct channel *channel,
+                const shmbus_subscriber_options *options, uint64_t *first)
 {
-    const struct ring *ring = &channel->ring;
     int group, member;
     bool is_new;
     (void)recovery_run(channel);
@@ -200,24 +213,49 @@ int subscriber_open(struct subscriber *subscriber, struct channel *channel,
     if (err != 0) {
         return err;
     }
+    subscriber->group = (uint32_t)group;
+    subscriber->member = (uint32_t)member;
+    if (is_new) {
+        recovery_clear_group(&channel->ring, subscriber->group);
+    }
+    take_member(channel, subscriber->member, subscriber->group);
+    if (is_new) {
+        char buffer[NAME_SIZE];
+        const char *name = group_name(channel, options, subscriber->member, buffer);
+        *first = start_group(channel, subscriber->group, name, options);
+        return 0;
+    }
+    if (enter_group(channel, subscriber->group, first)) {
+        return 0;
+    }
+    store64_release(&channel->ring.members[member].owner, OWNER_NONE); /* [rel:owner] */
+    return -EAGAIN;
+}
+
+int subscriber_open(struct subscriber *subscriber, struct channel *channel,
+                    const shmbus_subscriber_options *options, const atomic_u32 *closing)
+{
+    const struct ring *ring = &channel->ring;
     unsigned char *scratch = ring->overwrite ? malloc(ring->largest + 8) : NULL;
     if (ring->overwrite && !scratch) {
         return error_set(-ENOMEM, "no memory for a message of %" PRIu64 " bytes", ring->largest);
     }
-    char buffer[NAME_SIZE];
-    take_member(channel, (uint32_t)member);
-    const uint64_t first = is_new
-                               ? start_group(channel, (uint32_t)group,
-                                             group_name(channel, options, (uint32_t)member, buffer), options)
-                               : enter_group(channel, (uint32_t)group);
-    struct shm_member *entry = &ring->members[member];
-    consumer_init(&subscriber->consumer, ring, &ring->groups[group], entry, first, scratch);
-    store32_release(&entry->group, (uint32_t)group); /* [rel:member-group] */
+    uint64_t first;
+    int err;
+    do {
+        err = join(subscriber, channel, options, &first);
+    } while (err == -EAGAIN);
+    if (err != 0) {
+        free(scratch);
+        return err;
+    }
+    struct shm_member *entry = &ring->members[subscriber->member];
+    consumer_init(&subscriber->consumer, ring, &ring->groups[subscriber->group], entry, first, scratch);
+    store32_release(&entry->group, subscriber->group); /* [rel:member-group] */
     mark_interrupted(&subscriber->consumer);
     subscriber->channel = channel;
     subscriber->closing = closing;
-    subscriber->group = (uint32_t)group;
-    subscriber->member = (uint32_t)member;
+    subscriber->orphans = load32_relaxed(&ring->shared->orphans) - 1; /* there may be some already */
     subscriber->style =
         (struct wait_style){.strategy = options->wait, .interruptible = options->interruptible != 0};
     wait_memory_init(&subscriber->waits);
@@ -228,7 +266,7 @@ void subscriber_close(struct subscriber *subscriber)
 {
     consumer_publish(&subscriber->consumer);
     /* What is peeked and not given back will be seen again: as if we had died holding it. */
-    recovery_release_member(subscriber->channel, subscriber->member, subscriber->consumer.holding);
+    recovery_leave_group(subscriber->channel, subscriber->member, subscriber->consumer.holding);
     free(subscriber->consumer.scratch);
     channel_close(subscriber->channel);
 }
@@ -248,16 +286,21 @@ int subscriber_remove_group(struct channel *channel, const char *name)
     return 0;
 }
 
-/* Takes what a member that left had not given back, when there may be some. */
-static bool adopt(struct subscriber *subscriber)
+/* Takes what members that left had not given back, when there may be some new. */
+static void adopt(struct subscriber *subscriber)
 {
+    struct channel *channel = subscriber->channel;
     struct consumer *consumer = &subscriber->consumer;
-    if (consumer->sequence != consumer->end || segment_try_lock(subscriber->channel->segment) != 0) {
-        return false;
+    const uint32_t orphans = load32_acquire(&channel->ring.shared->orphans); /* [acq:orphans] */
+    while (consumer->sequence == consumer->end) {
+        if (recovery_adopt(channel, subscriber->group, subscriber->member, consumer)) {
+            return; /* and look again when that is done */
+        }
+        if (!recovery_has_orphan(&channel->ring, subscriber->group)) {
+            subscriber->orphans = orphans;
+            return;
+        }
     }
-    const bool adopted = recovery_adopt(subscriber->channel, subscriber->group, consumer);
-    segment_unlock(subscriber->channel->segment);
-    return adopted;
 }
 
 static void notify_space(struct subscriber *subscriber)
@@ -280,8 +323,9 @@ static int peek_error(const struct subscriber *subscriber, int err)
 int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
 {
     struct consumer *consumer = &subscriber->consumer;
-    if (consumer->shared && !consumer->holding && recovery_has_orphan(consumer->ring, subscriber->group)) {
-        (void)adopt(subscriber);
+    if (consumer->shared && !consumer->holding &&
+        load32_relaxed(&consumer->ring->shared->orphans) != subscriber->orphans) {
+        adopt(subscriber);
     }
     int err = consumer_peek(consumer, batch);
     if (err == -EAGAIN && channel_removed(subscriber->channel)) {
@@ -299,10 +343,18 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
 
 static bool message_there(const struct wait_source *source, bool thorough)
 {
-    const struct subscriber *subscriber = source->user;
+    struct subscriber *subscriber = source->user;
     const struct consumer *consumer = &subscriber->consumer;
-    return consumer_ready(consumer) || (thorough && consumer->shared && consumer->sequence == consumer->end &&
-                                        recovery_has_orphan(consumer->ring, subscriber->group));
+    if (consumer_ready(consumer)) {
+        return true;
+    }
+    if (!thorough || !consumer->shared || consumer->sequence != consumer->end ||
+        !recovery_has_orphan(consumer->ring, subscriber->group)) {
+        return false;
+    }
+    subscriber->orphans =
+        load32_relaxed(&consumer->ring->shared->orphans) - 1; /* whoever left it may not have said so */
+    return true;
 }
 
 #define FENCED_LOOKS 64u /* more publishers than that are not worth a look each */
@@ -330,8 +382,9 @@ static bool others_hold(const struct subscriber *subscriber)
 {
     const struct ring *ring = subscriber->consumer.ring;
     for (uint32_t i = 0; i < ring->member_max; i++) {
-        if (i != subscriber->member && load32_relaxed(&ring->members[i].busy) != 0 &&
-            load32_relaxed(&ring->members[i].group) == subscriber->group) {
+        const struct shm_member *other = &ring->members[i];
+        if (i != subscriber->member && member_in_use(load64_relaxed(&other->owner)) &&
+            load32_relaxed(&other->busy) != 0 && load32_relaxed(&other->group) == subscriber->group) {
             return true;
         }
     }

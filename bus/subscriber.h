@@ -21,8 +21,9 @@ struct subscriber {
     struct consumer consumer;
     struct channel *channel;
     const atomic_u32 *closing;
-    uint32_t group;  /* index */
-    uint32_t member; /* index */
+    uint32_t group;   /* index */
+    uint32_t member;  /* index */
+    uint32_t orphans; /* as the channel's when it last found no orphan */
     struct wait_memory waits;
     struct wait_style style;
 };

@@ -302,10 +302,12 @@ typedef struct shmbus_message {
     uint64_t sequence;
     uint64_t missed;    /* on `overwrite` channels: messages lost to this group just before this one */
     uint32_t publisher; /* which of the channel's publishers sent it */
-    uint32_t flags;     /* SHMBUS_REDELIVERED */
+    uint32_t flags;     /* SHMBUS_REDELIVERED, and how often: SHMBUS_ATTEMPTS() */
 } shmbus_message;
 
-#define SHMBUS_REDELIVERED 1u /* another member had taken this message and died */
+#define SHMBUS_REDELIVERED 1u /* another member had taken this message and died: it may have seen it */
+#define SHMBUS_ATTEMPTS_SHIFT 16
+#define SHMBUS_ATTEMPTS(flags) ((flags) >> SHMBUS_ATTEMPTS_SHIFT) /* members that died with this message */
 
 /*
  * Joins a group of `channel`. Errors: those of shmbus_channel_create(), -ENOENT, -EBUSY (the group has a

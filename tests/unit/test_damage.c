@@ -286,7 +286,7 @@ static size_t part(unsigned shape, unsigned index)
     }
 
 DAMAGE(of_the_channels_geometry, 0, OFFSET(removed))
-DAMAGE(of_the_channels_counts, OFFSET(removed), OFFSET(departed_messages) + 8)
+DAMAGE(of_the_channels_counts, OFFSET(removed), OFFSET(handovers) + 4)
 DAMAGE(of_the_tail, OFFSET(tail), OFFSET(tail) + 8)
 DAMAGE(of_the_waits, OFFSET(data), OFFSET(data) + 8)
 DAMAGE(of_the_waits_for_room, OFFSET(space), OFFSET(space) + 8)

@@ -317,7 +317,7 @@ UNIT(group, shared_hands_over_what_a_leaver_held)
             check(!seen[message.sequence]);
             seen[message.sequence] = true;
             unit_check_content(message.data, message.size, message.sequence);
-            check_eq(message.flags, message.sequence < (batch ? 9 : 1) ? SHMBUS_REDELIVERED : 0);
+            check_eq(message.flags, message.sequence < (batch ? 9 : 1) ? UNIT_REDELIVERED(1) : 0);
         }
         check_eq(shmbus_release(other), 0);
         check_empty(other);

@@ -161,8 +161,8 @@ UNIT(recovery, of_a_worker_hands_its_message_over_once)
             check_eq(shmbus_next(survivor, &message, shmbus_deadline(INT64_C(30000000000))), 0);
             unit_check_content(message.data, message.size, message.sequence);
             check_eq(seen & UINT64_C(1) << message.sequence, 0);
-            check_eq(message.flags, message.sequence == 3 ? SHMBUS_REDELIVERED : 0);
-            redelivered += message.flags == SHMBUS_REDELIVERED;
+            check_eq(message.flags, message.sequence == 3 ? UNIT_REDELIVERED(1) : 0);
+            redelivered += message.flags == UNIT_REDELIVERED(1);
             seen |= UINT64_C(1) << message.sequence;
         }
         check_eq(shmbus_release(survivor), 0);
@@ -193,7 +193,7 @@ UNIT(recovery, of_a_durable_groups_only_member)
         check_eq(unit_group_info("g").pending, 7);
         shmbus_subscriber *next = join(bus, &scene);
         for (uint64_t j = 3; j < 10; j++) {
-            receive(next, j, 100, j == 3 ? SHMBUS_REDELIVERED : 0);
+            receive(next, j, 100, j == 3 ? UNIT_REDELIVERED(1) : 0);
         }
         check_eq(unit_group_info("g").messages, 10);
         check_eq(unit_group_info("g").redelivered, 1);
@@ -221,7 +221,7 @@ UNIT(recovery, of_one_worker_after_another)
         check_eq(unit_group_info("g").pending, 1);
         unit_kill(child);
     }
-    receive(last, 0, 100, SHMBUS_REDELIVERED);
+    receive(last, 0, 100, UNIT_REDELIVERED(3));
     check_eq(shmbus_recv(last, NULL, 0, NULL, shmbus_deadline(20000000)), -ETIMEDOUT);
     close_bus(bus);
 }

@@ -36,6 +36,9 @@
 
 #define check(condition) ((condition) ? (void)0 : unit_fail(__FILE__, __LINE__, "%s", #condition))
 
+/* The flags of a message that `times` members died with. */
+#define UNIT_REDELIVERED(times) (SHMBUS_REDELIVERED | (times) << SHMBUS_ATTEMPTS_SHIFT)
+
 #define check_eq(a, b) unit_check_eq(__FILE__, __LINE__, #a " == " #b, (int64_t)(a), (int64_t)(b))
 
 /* The call returns `err`, and shmbus_strerror() has each of the words that follow. */
