@@ -86,7 +86,10 @@ static int create_missing(struct segment *segment, const char *name, const shmbu
     return err ? err : directory_create(segment, name, &geometry);
 }
 
-/* The geometry of a channel that is there, whether this attachment uses it or not. */
+/*
+ * The geometry of a channel that is there, whether this attachment uses it or not. -EIDRM: it is being removed, and who
+ * did that has died.
+ */
 static int geometry_of(struct segment *segment, uint32_t index, struct channel_geometry *geometry)
 {
     uint64_t offset, size;
@@ -94,10 +97,27 @@ static int geometry_of(struct segment *segment, uint32_t index, struct channel_g
     int err = directory_extent(segment, index, &offset, &size);
     err = err ? err : os_segment_map(segment->fd, offset, PAGE_SIZE_SHARED, false, &base);
     if (err == 0) {
-        err = layout_check_channel(base, size, geometry);
+        const struct shm_channel *channel = base;
+        const bool removed = load32_acquire(&channel->removed) != 0; /* [acq:removed] */
+        err = removed ? -EIDRM : layout_check_channel(base, size, geometry);
         os_segment_unmap(base, PAGE_SIZE_SHARED);
     }
     return err;
+}
+
+/* The entry of `name`, with the channel's geometry. */
+static int find(struct segment *segment, const char *name, struct channel_geometry *geometry)
+{
+    const int index = directory_find(segment, name);
+    if (index < 0) {
+        return index;
+    }
+    const int err = geometry_of(segment, (uint32_t)index, geometry);
+    if (err == -EIDRM) {
+        directory_remove(segment, (uint32_t)index);
+        return -ENOENT;
+    }
+    return err ? err : index;
 }
 
 int channel_create(struct segment *segment, const char *name, const shmbus_channel_options *options)
@@ -106,13 +126,12 @@ int channel_create(struct segment *segment, const char *name, const shmbus_chann
     if (err != 0) {
         return err;
     }
-    const int index = directory_find(segment, name);
-    if (index < 0) {
+    struct channel_geometry geometry;
+    const int index = find(segment, name, &geometry);
+    if (index == -ENOENT) {
         return create_missing(segment, name, options);
     }
-    struct channel_geometry geometry;
-    err = geometry_of(segment, (uint32_t)index, &geometry);
-    if (err == 0 && options) {
+    if (index >= 0 && options) {
         err = check_same(name, options, &geometry.options);
     }
     return err ? err : index;
@@ -123,7 +142,8 @@ int channel_open(struct segment *segment, const char *name, const shmbus_channel
 {
     int index = layout_check_name("channel", name);
     if (index == 0) {
-        index = options ? channel_create(segment, name, options) : directory_find(segment, name);
+        struct channel_geometry geometry;
+        index = options ? channel_create(segment, name, options) : find(segment, name, &geometry);
     }
     if (index == -ENOENT) {
         return error_set(-ENOENT, "bus \"%s\" has no channel \"%s\"", segment->name, name);
@@ -166,10 +186,10 @@ int channel_remove(struct segment *segment, const char *name)
     if (err != 0) {
         return err;
     }
-    directory_remove(segment, channel->index);
     store32_release(&channel->ring.shared->removed, 1); /* [rel:removed] */
     waiter_tell(&channel->ring.shared->data, &segment->self);
     waiter_tell(&channel->ring.shared->space, &segment->self);
+    directory_remove(segment, channel->index);
     channel_close(channel);
     return 0;
 }

@@ -34,7 +34,10 @@ int channel_open(struct segment *segment, const char *name, const shmbus_channel
 /* Drops a reference; the last one unmaps. */
 void channel_close(struct channel *channel);
 
-/* Removes it from the directory and wakes everybody who waits on it. */
+/*
+ * Removes it from the directory and wakes everybody who waits on it. Its users are told first: killed between, the
+ * next who opens the channel finishes the removal.
+ */
 int channel_remove(struct segment *segment, const char *name);
 
 /* Has this attachment mapped the channel of entry `index`? */

@@ -16,4 +16,7 @@ uint32_t os_process_id(void);
 /* Lets others run first. */
 void os_yield(void);
 
+/* Lets others run first, those of lower priority too: a real-time thread sleeps for a moment. */
+void os_give_way(void);
+
 #endif

@@ -50,7 +50,7 @@ static void look_after_the_dead(const struct wait_request *request, int64_t now)
 {
     if (now - request->memory->looked >= LIVENESS_CHECK_NS && request->kind->held_up(request)) {
         request->memory->looked = now;
-        os_yield(); /* a spinner must not keep the dying from their CPU */
+        os_give_way(); /* a spinner must not keep the dying from their CPU */
         request->kind->recover(request);
     }
 }
