@@ -64,6 +64,7 @@ struct consumer {
     uint32_t published_line;
     enum consumer_holding holding;
     bool shared;
+    uint32_t attempts; /* with redeliver_end: how many members died with those messages */
     struct consumer_message message;
     const struct ring *ring;
     struct shm_group *group;
@@ -71,7 +72,6 @@ struct consumer {
     uint64_t published;     /* exclusive: sequence in the cursor */
     uint64_t end;           /* shared: behind the last message taken */
     uint64_t redeliver_end; /* messages before this one were taken by a member that died */
-    uint32_t attempts;      /* how often */
     uint64_t missed;        /* since the last message */
     uint64_t refused; /* overwrite channels: sequence + 1 of a held message that its user has not seen */
     uint64_t burst;   /* messages read in a row before it last found none */

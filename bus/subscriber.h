@@ -23,9 +23,9 @@ struct subscriber {
     const atomic_u32 *closing;
     uint32_t group;   /* index */
     uint32_t member;  /* index */
-    uint32_t orphans; /* as the channel's when it last found no orphan */
     struct wait_memory waits;
     struct wait_style style;
+    uint32_t orphans; /* as the channel's when it last found no orphan */
 };
 
 /* Joins. The reference to `channel` becomes the subscriber's. Errors as shmbus_subscriber_open(). */
