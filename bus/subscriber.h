@@ -21,8 +21,8 @@ struct subscriber {
     struct consumer consumer;
     struct channel *channel;
     const atomic_u32 *closing;
-    uint32_t group;   /* index */
-    uint32_t member;  /* index */
+    uint32_t group;  /* index */
+    uint32_t member; /* index */
     struct wait_memory waits;
     struct wait_style style;
     uint32_t orphans; /* as the channel's when it last found no orphan */

@@ -120,3 +120,27 @@ UNIT(directory, keeps_extents_apart)
     }
     check_eq(shmbus_close(bus), 0);
 }
+
+/* Its users are told first: killed behind that, the entry is still live. Whoever wants the name next removes it. */
+UNIT(directory, finishes_a_removal_that_its_users_know_of)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        shmbus_bus *bus = unit_open();
+        shmbus_publisher *user = unit_publisher(bus, &large), *publisher = NULL;
+        const size_t size = (size_t)unit_file().size;
+        struct shm_header *header = unit_map();
+        store32_relaxed(&unit_ring(header).shared->removed, 1);
+        check_fails(shmbus_send(user, "x", 1, SHMBUS_NOWAIT), -EIDRM, "\"c\"");
+        if (i == 0) {
+            check_fails(shmbus_publisher_open(bus, "c", NULL, &publisher), -ENOENT, "\"c\"");
+        } else if (i == 1) {
+            check_eq(shmbus_channel_create(bus, "c", &(shmbus_channel_options){.arena = 4096}), 0);
+        } else {
+            check_eq(shmbus_recover(bus), 0);
+        }
+        check_eq(load32_relaxed(&unit_entries(header)->state), ENTRY_REMOVED);
+        check_eq(munmap(header, size), 0);
+        check_eq(shmbus_close(bus), 0);
+        check_eq(shmbus_remove(unit_bus), 0);
+    }
+}

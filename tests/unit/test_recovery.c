@@ -4,6 +4,8 @@
  * when it holds what it is to be killed with.
  */
 #define _GNU_SOURCE
+#include "os_lock.h"
+#include "os_segment.h"
 #include "unit.h"
 
 #include <signal.h>
@@ -317,6 +319,78 @@ UNIT(recovery, of_a_claim_by_a_sleeping_reader)
     unit_kill(child);
     check_eq(pthread_join(thread, NULL), 0);
     close_bus(bus);
+}
+
+/* ------------------------------------------------------------------------------------------ no lock */
+
+/* Takes the directory lock, as somebody does who is stopped while he opens something. */
+static void hold_directory(void *context)
+{
+    const struct scene *scene = context;
+    check_eq(os_lock_wait(os_segment_open(unit_bus, true), LOCK_DIRECTORY), 0);
+    unit_wait_to_be_killed(&scene->ready);
+}
+
+static pid_t start(void (*body)(void *context), struct scene *scene)
+{
+    const pid_t child = unit_fork(body, scene);
+    unit_gate_wait(&scene->ready);
+    return child;
+}
+
+UNIT(recovery, of_claims_needs_no_directory_lock)
+{
+    struct scene scene = {.ready = unit_gate(), .channel = &kinds[0], .count = 2, .size = 1000};
+    shmbus_bus *bus = open_channel(&scene);
+    shmbus_subscriber *subscriber = unit_subscriber(bus, "g");
+    shmbus_publisher *publisher = unit_publisher(bus, NULL);
+    const pid_t child = start(claim_and_die, &scene), holder = start(hold_directory, &scene);
+    check_eq(unit_send(publisher, 50, 2, SHMBUS_NOWAIT), 0);
+    unit_kill(child);
+    receive(subscriber, 2, 50, 0);
+    unit_kill(holder);
+    close_bus(bus);
+}
+
+UNIT(recovery, of_members_needs_no_directory_lock)
+{
+    for (int durable = 0; durable <= 1; durable++) {
+        struct scene scene = {
+            .ready = unit_gate(), .channel = &kinds[0], .shared = 1, .durable = durable, .count = 1};
+        shmbus_bus *bus = open_channel(&scene);
+        shmbus_publisher *publisher = unit_publisher(bus, NULL);
+        check_eq(unit_send(publisher, 50, 0, SHMBUS_NOWAIT), 0);
+        const pid_t child = start(take_and_die, &scene);
+        unit_gate_wait(&scene.ready);
+        shmbus_subscriber *survivor = join(bus, &scene);
+        const pid_t holder = start(hold_directory, &scene);
+        unit_kill(child);
+        receive(survivor, 0, 50, UNIT_REDELIVERED(1));
+        check_eq(unit_group_info("g").messages, 1);
+        check_eq(unit_group_info("g").redelivered, 1);
+        unit_kill(holder);
+        close_bus(bus);
+    }
+}
+
+UNIT(recovery, of_groups_needs_no_directory_lock)
+{
+    for (int shared = 0; shared <= 1; shared++) {
+        struct scene scene = {.ready = unit_gate(), .channel = &kinds[1], .shared = shared};
+        const pid_t child = start(take_and_die, &scene);
+        shmbus_bus *bus = unit_open();
+        shmbus_publisher *publisher = unit_publisher(bus, NULL);
+        uint64_t sent = 0;
+        while (unit_send(publisher, 30, sent, SHMBUS_NOWAIT) == 0) {
+            sent++;
+        }
+        const pid_t holder = start(hold_directory, &scene);
+        unit_kill(child);
+        check_eq(unit_send(publisher, 30, sent, shmbus_deadline(INT64_C(30000000000))), 0);
+        check_eq(unit_channel_info().groups, 0);
+        unit_kill(holder);
+        close_bus(bus);
+    }
 }
 
 /* ------------------------------------------------------------------------------------- entries, memory */
