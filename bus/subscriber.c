@@ -70,13 +70,16 @@ static int group_taken(const struct channel *channel, const char *name, int memb
         name, channel->name, owner, SHMBUS_NAME_MAX, holder->name, load32_relaxed(&holder->pid));
 }
 
-/* May a member with these options step into the group that is there? */
+/* May a member with these options step into the group that is there? -EAGAIN: it is not there any more. */
 static int check_group(const struct channel *channel, uint32_t index,
                        const shmbus_subscriber_options *options)
 {
     const uint64_t state = load64_relaxed(&channel->ring.groups[index].state);
     const bool shared = (state & GROUP_SHARED) != 0;
     const bool durable = (state & GROUP_DURABLE) != 0;
+    if (!(state & GROUP_ACTIVE)) {
+        return -EAGAIN; /* it has gone with its last member since it was found */
+    }
     if (shared != (options->shared != 0) || (options->durable && !durable)) {
         return error_set(-EBUSY, "group \"%s\" of channel \"%s\" exists and is %s and %s", options->group,
                          channel->name, shared ? "shared" : "not shared",
