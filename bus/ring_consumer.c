@@ -103,7 +103,7 @@ bool consumer_peek_record(struct consumer *consumer, struct consumer_glimpse *se
     return true;
 }
 
-static void pass_aborted(struct consumer *consumer, stamp s);
+static void pass_aborted(struct consumer *consumer, stamp s) __attribute__((cold));
 
 static void count_missed(struct consumer *consumer, uint64_t missed)
 {

@@ -290,7 +290,7 @@ int subscriber_remove_group(struct channel *channel, const char *name)
 }
 
 /* Takes what members that left had not given back, when there may be some new. */
-static void adopt(struct subscriber *subscriber)
+static __attribute__((cold)) void adopt(struct subscriber *subscriber)
 {
     struct channel *channel = subscriber->channel;
     struct consumer *consumer = &subscriber->consumer;
