@@ -48,6 +48,7 @@ static position released(const struct ring *ring, uint32_t index, position curso
  */
 static void room_of_members(const struct ring *ring, position tail, struct cursor_room *room)
 {
+    fence_seq_cst(); /* [fence:announce] with ring_consumer.c, announce() */
     const uint32_t before = load32_acquire(&ring->shared->handovers); /* [acq:handovers] */
     for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         const struct shm_member *member = &ring->members[i];
@@ -100,7 +101,7 @@ static void room_of_publishers(const struct ring *ring, uint64_t sequence, posit
             continue;
         }
         const position intent = load64_acquire(&other->intent); /* [acq:intent] */
-        const uint64_t batch = load64_relaxed(&other->batch);
+        const uint64_t batch = load64_acquire(&other->batch);   /* [acq:batch] */
         const uint64_t first = sequence_near(sequence, position_sequence(intent));
         const uint64_t behind = sequence - first;
         if (behind == 0 || behind > ring->slot_count) {

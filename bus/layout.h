@@ -204,7 +204,7 @@ struct shm_group {
 struct shm_member {
     atomic_u64 owner;    /* OWNER_NONE when free: then nothing below means anything */
     atomic_u32 group;    /* index; with MEMBER_JOINING until its owner has joined */
-    atomic_u32 busy;     /* 1: `held` and `held_end` name messages that are not given back */
+    atomic_u32 busy;     /* MEMBER_*: do `held` and `held_end` name messages that are not given back? */
     atomic_u64 held;     /* position of the first one; written before the CAS on the cursor */
     atomic_u32 held_end; /* sequence behind the last one, low 32 bits */
     atomic_u32 attempts; /* times that these messages were taken over, or may have been seen */
@@ -217,6 +217,10 @@ struct shm_member {
     uint8_t reserved[48];
 };
 
+/* busy: what publishers heed. Who dies with an announcement has not taken anything: it may name what is long gone. */
+#define MEMBER_IDLE 0u
+#define MEMBER_ANNOUNCED 1u
+#define MEMBER_HOLDS 2u /* the cursor still stood there when the announcement was visible */
 #define MEMBER_JOINING (UINT32_C(1) << 31)
 
 #define LAYOUT_AT(type, field, offset)                                                                       \

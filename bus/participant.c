@@ -87,7 +87,12 @@ bool participant_alive(const struct participant *self, uint64_t owner)
     if (state != ((owner >> 32 << 32) | PARTICIPANT_ATTACHED)) {
         return false;
     }
-    return owner == self->owner || os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index));
+    if (owner == self->owner) {
+        return true;
+    }
+    /* The lock may be that of the entry's next user, who has changed the state before he took it. */
+    return os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index)) &&
+           load64_acquire(&self->table[index].state) == state; /* [acq:participant] */
 }
 
 bool participant_barrier(const struct participant *self)

@@ -82,9 +82,12 @@ void recovery_clear_group(const struct ring *ring, uint32_t group)
 {
     for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
         struct shm_member *member = &ring->members[i];
-        const uint64_t owner = load64_acquire(&member->owner); /* [acq:owner] */
-        if (owner != OWNER_NONE && (load32_relaxed(&member->group) & ~MEMBER_JOINING) == group) {
-            (void)recovery_change(&member->owner, owner, OWNER_NONE);
+        uint64_t owner = load64_acquire(&member->owner); /* [acq:owner] */
+        if ((load32_relaxed(&member->group) & ~MEMBER_JOINING) == group) {
+            /* Repairs go on beside this: none of their states may stay. */
+            while (owner != OWNER_NONE &&
+                   !cas64_acq_rel(&member->owner, &owner, OWNER_NONE)) { /* [rel:owner] */
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ static struct claims claims_of(const struct ring *ring, const struct shm_publish
         const uint64_t count = tail - first;
         return (struct claims){.first = first, .count = count < UINT32_MAX / 2 ? (uint32_t)count : 0};
     }
-    const uint64_t batch = load64_relaxed(&publisher->batch);
+    const uint64_t batch = load64_acquire(&publisher->batch); /* [acq:batch] */
     const uint32_t count = position_sequence(batch) == position_sequence(start) ? (uint32_t)batch : 1;
     return (struct claims){.first = sequence_near(tail, position_sequence(start)),
                            .count = count - 1 < SHMBUS_CLAIM_MAX ? count : 1};
@@ -80,8 +80,10 @@ static unsigned repair_publisher(struct channel *channel, uint32_t index)
     position end;
     const uint64_t tail = ring_tail(ring, &end);
     const struct claims claims = claims_of(ring, publisher, tail);
+    const uint64_t oldest = tail - ring->slot_count;
+    const uint32_t skipped = (int64_t)(oldest - claims.first) > 0 ? (uint32_t)(oldest - claims.first) : 0;
     unsigned repaired = 0;
-    for (uint32_t i = 0; i < claims.count; i++) {
+    for (uint32_t i = skipped; i < claims.count; i++) {
         repaired += abort_message(channel, claims.first + i, tail, index);
     }
     /*

@@ -59,7 +59,7 @@ uint32_t recovery_held(const struct ring *ring, const struct shm_group *group,
     const uint32_t cursor = position_sequence(load64_acquire(&group->cursor)); /* [acq:cursor] */
     const uint32_t end = load32_relaxed(&member->held_end);
     const int32_t taken = (int32_t)(((int32_t)(cursor - end) < 0 ? cursor : end) - held);
-    if (load32_acquire(&member->busy) == 0 || taken <= 0) { /* [acq:busy] */
+    if (load32_acquire(&member->busy) != MEMBER_HOLDS || taken <= 0) { /* [acq:busy] */
         return 0;
     }
     /* On a block channel what is more than a ring behind was given back long ago, whatever a dead one's line says. */
@@ -100,7 +100,8 @@ static unsigned repair_adopted(struct channel *channel, struct shm_member *orpha
     const struct ring *ring = &channel->ring;
     const uint64_t adopter = mark & OWNER_PARTICIPANT;
     const uint32_t self = (uint32_t)(mark >> OWNER_DETAIL_SHIFT & OWNER_DETAIL_MASK) - 1;
-    if (recovery_alive(channel, adopter)) {
+    /* The mark must have outlived him: one that was read before may be of an adoption that he has finished since. */
+    if (recovery_alive(channel, adopter) || load64_acquire(&orphan->owner) != mark) { /* [acq:owner] */
         return 0;
     }
     if (self < ring->member_max) {
@@ -209,6 +210,11 @@ bool recovery_adopt(struct channel *channel, uint32_t group, uint32_t self, stru
     uint64_t owner;
     struct shm_member *orphan = find_orphan(ring, group, &owner);
     if (!orphan || !recovery_change(&orphan->owner, owner, mark)) {
+        return false;
+    }
+    if (group_of(orphan) != group) {
+        /* It has been one of another group since we looked, with the same number: 2^16 orphans later. */
+        (void)recovery_change(&orphan->owner, mark, owner);
         return false;
     }
     /* Ours now, and only ours while we live. Our own entry names the messages before the orphan's lets go of them. */

@@ -5,6 +5,7 @@
  * them. Who dies before it has added nothing; after it, the next holder of the lock frees that member's entry.
  */
 #include "recovery_parts.h"
+#include "waiter.h"
 
 static void add_up(struct shm_totals *sum, const struct shm_totals *before, const struct shm_member *member)
 {
@@ -86,7 +87,9 @@ unsigned recovery_settle(struct channel *channel)
         if (!has_left(channel, member)) {
             continue;
         }
-        if (member_joined(load64_relaxed(&member->owner))) {
+        const uint64_t owner = load64_relaxed(&member->owner);
+        if (member_joined(owner)) {
+            waiter_forget(&ring->shared->data, &channel->segment->self, participant_index(owner));
             recovery_stop_exclusive(&ring->groups[load32_relaxed(&member->group) % ring->group_max], member,
                                     true);
         }

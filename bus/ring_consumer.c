@@ -142,7 +142,7 @@ static void set_held(struct consumer *consumer, bool busy)
 {
     struct shm_member *own = consumer->own;
     store64_release(&own->held, position_make(consumer->sequence, consumer->line)); /* [rel:held] */
-    store32_release(&own->busy, busy ? 1 : 0);                                      /* [rel:busy] */
+    store32_release(&own->busy, busy ? MEMBER_HOLDS : MEMBER_IDLE);                 /* [rel:busy] */
 }
 
 /* The full sequence of the shared cursor and whether its message is there; from the stamp it points at. */
@@ -185,12 +185,22 @@ static uint32_t known_line(const struct consumer *consumer, position cursor, uin
     return recent && line_reached(consumer->line, line) ? consumer->line : line;
 }
 
-/* Says in the own line which messages are about to be taken. */
-static void announce(struct consumer *consumer, position first, uint64_t end)
+/*
+ * Says in the own line which messages are about to be taken, those from the cursor on. False when that has moved: then
+ * publishers may have been let past them before they could see this. Else they heed the cursor, or this.
+ */
+static bool announce(struct consumer *consumer, position cursor, position first, uint64_t end)
 {
-    store32_relaxed(&consumer->own->held_end, (uint32_t)end);
-    store64_release(&consumer->own->held, first); /* [rel:held] */
-    store32_release(&consumer->own->busy, 1);     /* [rel:busy] */
+    struct shm_member *own = consumer->own;
+    store32_relaxed(&own->held_end, (uint32_t)end);
+    store64_release(&own->held, first);                       /* [rel:held] */
+    store32_release(&own->busy, MEMBER_ANNOUNCED);            /* [rel:busy] */
+    fence_seq_cst();                                          /* [fence:announce] with cursor.c */
+    if (load64_acquire(&consumer->group->cursor) != cursor) { /* [acq:cursor] */
+        return false;
+    }
+    store32_release(&own->busy, MEMBER_HOLDS); /* [rel:busy] */
+    return true;
 }
 
 /*
@@ -213,7 +223,7 @@ static int take(struct consumer *consumer, unsigned batch)
             err = -EBADMSG;
         }
         if (err == -EAGAIN || err == -EBADMSG) {
-            store32_release(&consumer->own->busy, 0); /* [rel:busy] */
+            store32_release(&consumer->own->busy, MEMBER_IDLE); /* [rel:busy] */
             return err;
         }
         /* Messages that were overwritten are taken too, by one member, who counts them as missed. */
@@ -224,13 +234,16 @@ static int take(struct consumer *consumer, unsigned batch)
         if (end == sequence) {
             continue; /* the cursor moved on and its slot was used again meanwhile */
         }
-        announce(consumer, position_make(sequence, line), end);
+        if (!announce(consumer, cursor, position_make(sequence, line), end)) {
+            continue;
+        }
         if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
             consumer->sequence = sequence;
             consumer->line = line;
             consumer->end = end;
             return 0;
         }
+        store32_release(&consumer->own->busy, MEMBER_ANNOUNCED); /* [rel:busy] */
     }
 }
 
@@ -359,8 +372,6 @@ bool consumer_release(struct consumer *consumer)
     return tell;
 }
 
-#define FOLLOWERS 64u /* looked at, to find where a dead publisher's arena lines end */
-
 /*
  * Who aborts a dead publisher's message cannot say where the lines end that it took in the arena. They end where the
  * next record starts, or at the tail if nothing comes behind it: else at or behind what is known.
@@ -369,7 +380,7 @@ static uint32_t line_behind_aborted(const struct consumer *consumer)
 {
     const struct ring *ring = consumer->ring;
     const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
-    for (uint64_t next = consumer->sequence + 1; next - consumer->sequence <= FOLLOWERS; next++) {
+    for (uint64_t next = consumer->sequence + 1; next - consumer->sequence <= ring->slot_count; next++) {
         if ((uint32_t)next == position_sequence(tail)) {
             return position_line(tail);
         }

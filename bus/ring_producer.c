@@ -218,7 +218,8 @@ static bool try_claim(struct producer *producer, position tail, uint64_t sequenc
                       uint32_t end)
 {
     if (placed > 1 || producer->batched) {
-        store64_relaxed(&producer->own->batch, (sequence << 32) | placed);
+        store64_release(&producer->own->batch,
+                        (sequence << 32) | placed); /* [rel:batch] after the last one's stamps */
         producer->batched = placed > 1;
     }
     store64_release(&producer->own->intent, tail); /* [rel:intent] */

@@ -148,6 +148,7 @@ static void take_member(struct channel *channel, uint32_t index, uint32_t group)
 {
     struct shm_member *member = &channel->ring.members[index];
     /* Word by word: others look at entries that are free, too. */
+    store32_relaxed(&member->group, group | MEMBER_JOINING);
     store32_relaxed(&member->busy, 0);
     store64_release(&member->held, 0); /* [rel:held] who sees it sees that the entry has left its group */
     store32_relaxed(&member->held_end, 0);
@@ -158,17 +159,23 @@ static void take_member(struct channel *channel, uint32_t index, uint32_t group)
     store64_relaxed(&member->aborted, 0);
     store64_relaxed(&member->redelivered, 0);
     store64_relaxed(&member->sleeps, 0);
-    store32_relaxed(&member->group, group | MEMBER_JOINING);
     used_up_to(&channel->ring.shared->members_used, index);
     store64_release(&member->owner, channel->segment->self.owner); /* [rel:owner] */
 }
 
-/* A group that was interrupted by a death may have seen its next message already. */
-static void mark_interrupted(struct consumer *consumer)
+/*
+ * Makes it a member. A group that was interrupted by a death may have seen its next message already: its member says so
+ * before it is one, and the group no more from then on.
+ */
+static void become_member(struct consumer *consumer, uint32_t index)
 {
     struct shm_group *group = consumer->group;
-    if (load64_relaxed(&group->state) & GROUP_INTERRUPTED) {
+    const bool interrupted = (load64_relaxed(&group->state) & GROUP_INTERRUPTED) != 0;
+    if (interrupted) {
         consumer_expect_redelivery(consumer, load32_relaxed(&group->attempts));
+    }
+    store32_release(&consumer->own->group, index); /* [rel:member-group] */
+    if (interrupted) {
         (void)and64_acq_rel(&group->state, ~GROUP_INTERRUPTED); /* [rel:group-state] */
     }
 }
@@ -254,8 +261,7 @@ int subscriber_open(struct subscriber *subscriber, struct channel *channel,
     }
     struct shm_member *entry = &ring->members[subscriber->member];
     consumer_init(&subscriber->consumer, ring, &ring->groups[subscriber->group], entry, first, scratch);
-    store32_release(&entry->group, subscriber->group); /* [rel:member-group] */
-    mark_interrupted(&subscriber->consumer);
+    become_member(&subscriber->consumer, subscriber->group);
     subscriber->channel = channel;
     subscriber->closing = closing;
     subscriber->orphans = load32_relaxed(&ring->shared->orphans) - 1; /* there may be some already */

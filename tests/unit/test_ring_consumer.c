@@ -117,7 +117,7 @@ UNIT(ring_consumer, tells_what_it_holds)
             send_many(&pair, i, 1, 300);
             check_eq(load32_acquire(&pair.member->busy), 0);
             check_eq(shmbus_peek(pair.subscriber, &message, SHMBUS_NOWAIT), 0);
-            check_eq(load32_acquire(&pair.member->busy), 1);
+            check_eq(load32_acquire(&pair.member->busy), MEMBER_HOLDS);
             check_eq(held_of(&pair), (uint32_t)i);
             check_eq(load32_relaxed(&pair.member->held_end), (uint32_t)i + 1);
             check_eq(cursor_of(&pair), (uint32_t)i + 1);
@@ -138,7 +138,7 @@ static int check_held(void *context, const shmbus_message *message)
     struct poll_state *state = context;
     check_eq(message->sequence, state->next);
     check_eq(held_of(state->pair), (uint32_t)state->next);
-    check_eq(load32_acquire(&state->pair->member->busy), 1);
+    check_eq(load32_acquire(&state->pair->member->busy), MEMBER_HOLDS);
     const uint32_t end = load32_relaxed(&state->pair->member->held_end);
     check((int32_t)(end - (uint32_t)state->next) > 0);
     check_eq(cursor_of(state->pair), end);
