@@ -64,7 +64,11 @@ static int map_view(struct shmbus_view *view)
     if (err != 0) {
         return error_set(err, "cannot map bus \"%s\": %s", view->name, strerrordesc_np(-err));
     }
-    err = layout_check_bus(page, status.size, &view->geometry);
+    uint64_t size;
+    do { /* a header that says more than the file had may be of a channel that was added meanwhile */
+        size = status.size;
+        err = layout_check_bus(page, size, &view->geometry);
+    } while (err != 0 && os_segment_status(view->fd, &status) == 0 && status.size != size);
     os_segment_unmap(page, PAGE_SIZE_SHARED);
     if (err != 0) {
         return err;
@@ -208,17 +212,8 @@ int shmbus_view_participant(shmbus_view *view, uint32_t *cursor, shmbus_particip
     return 0;
 }
 
-/* Maps channel `index` unless it is the one mapped already. */
-static int use_channel(struct shmbus_view *view, uint32_t index)
+static int map_channel(struct shmbus_view *view, uint32_t index, uint32_t generation)
 {
-    if (index >= view->geometry.channels || !is_live_channel(view, index)) {
-        return error_set(-ENOENT, "bus \"%s\" has no channel number %u", view->name, index);
-    }
-    const uint32_t generation = load32_relaxed(&view->entries[index].generation);
-    if (view->base && view->channel == index && view->generation == generation) {
-        return 0;
-    }
-    drop_channel(view);
     struct os_segment_status status;
     void *base;
     const uint64_t offset = load64_relaxed(&view->entries[index].offset);
@@ -244,6 +239,26 @@ static int use_channel(struct shmbus_view *view, uint32_t index)
     return 0;
 }
 
+/* Maps channel `index` unless it is the one mapped already. */
+static int use_channel(struct shmbus_view *view, uint32_t index)
+{
+    if (index >= view->geometry.channels || !is_live_channel(view, index)) {
+        return error_set(-ENOENT, "bus \"%s\" has no channel number %u", view->name, index);
+    }
+    const uint32_t generation = load32_relaxed(&view->entries[index].generation);
+    if (view->base && view->channel == index && view->generation == generation) {
+        return 0;
+    }
+    drop_channel(view);
+    const int err = map_channel(view, index, generation);
+    /* What looked damaged may have been given to another channel, or back, meanwhile. */
+    if (err != 0 &&
+        (!is_live_channel(view, index) || load32_relaxed(&view->entries[index].generation) != generation)) {
+        return error_set(-ENOENT, "bus \"%s\" has no channel number %u any more", view->name, index);
+    }
+    return err;
+}
+
 static void count_users(const struct ring *ring, shmbus_channel_info *info)
 {
     for (uint32_t i = 0; i < ring->publisher_max; i++) {
@@ -263,17 +278,14 @@ int shmbus_view_channel(shmbus_view *view, uint32_t *cursor, shmbus_channel_info
     if (err != 0) {
         return err;
     }
-    while (*cursor < view->geometry.channels && !is_live_channel(view, *cursor)) {
-        ++*cursor;
+    err = -ENOENT;
+    while (err == -ENOENT && *cursor < view->geometry.channels) {
+        err = use_channel(view, (*cursor)++);
     }
-    if (*cursor >= view->geometry.channels) {
-        return 0;
-    }
-    const uint32_t index = (*cursor)++;
-    err = use_channel(view, index);
     if (err != 0) {
-        return err;
+        return err == -ENOENT ? 0 : err;
     }
+    const uint32_t index = *cursor - 1;
     position tail;
     *info = (shmbus_channel_info){
         .index = index,

@@ -37,7 +37,8 @@ int publisher_open(struct publisher *publisher, struct channel *channel, struct 
 {
     const struct ring *ring = &channel->ring;
     int index = free_entry(ring);
-    if (index < 0 && recovery_run(channel) > 0) {
+    if (index < 0) { /* whether repaired by this call or by another's at the same time */
+        (void)recovery_run(channel);
         index = free_entry(ring);
     }
     if (index < 0) {
