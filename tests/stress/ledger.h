@@ -49,6 +49,7 @@ struct group_ledger {
     _Atomic uint64_t joins;
     _Atomic uint64_t joins_behind; /* joins that started with a message that was there before */
     _Atomic uint64_t deaths;
+    _Atomic uint64_t excused; /* of the deaths: those that may have taken an unnoted message with them */
 };
 
 struct ledger {
@@ -59,12 +60,13 @@ struct ledger {
     _Atomic uint32_t failed;
     _Atomic uint32_t ready; /* workers */
     _Atomic uint32_t started;
+    _Atomic uint32_t finish;  /* publishers: no more messages */
     _Atomic uint32_t stop;    /* readers: nothing will come any more */
     _Atomic uint32_t stopped; /* readers that have seen it */
     _Atomic uint32_t leave;
     _Atomic uint32_t done;   /* publishers */
     _Atomic uint64_t newest; /* sequence behind the highest that anybody has read */
-    char failure[1000];
+    char failure[3000];
     struct publisher_ledger publishers[PLAN_PUBLISHERS];
     struct group_ledger groups[PLAN_GROUPS];
     _Atomic uint64_t *record;            /* of each sequence: RECORD_* */

@@ -64,10 +64,13 @@ struct plan {
     uint32_t receives;        /* RECEIVE_* */
     int wait;                 /* enum shmbus_wait; -1: each worker its own */
     uint32_t messages;        /* of each publisher; 0: what the number of slots allows in about a second */
+    bool waitsets;            /* they wait through sets now and then */
     bool kill_publishers;
+    uint32_t survivors; /* publishers that are not killed: the first ones */
     bool kill_subscribers;
-    bool pause; /* stop a worker for a while instead of killing it, half the time */
-    bool any;   /* the seed decides everything above */
+    uint32_t death_points; /* at one of so many points a mortal one ends itself; 0: often */
+    bool pause;            /* stop a worker for a while instead of killing it, half the time */
+    bool any;              /* the seed decides everything above */
     struct plan_group groups[PLAN_GROUPS];
 };
 

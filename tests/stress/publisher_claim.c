@@ -36,6 +36,7 @@ static void claim(struct publisher_state *state, struct batch *batch)
     struct worker *worker = state->worker;
     const uint32_t wanted = batch->count;
     int claimed;
+    worker_does(worker, "shmbus_claim");
     do {
         const int64_t deadline = worker_deadline(worker, true);
         claimed = wanted > 1 || random_one_in(&worker->random, 2)
@@ -152,6 +153,7 @@ void publisher_send_claims(struct publisher_state *state, uint32_t most)
     publisher_announce(state, batch.end - state->next);
     worker_linger(worker);
     worker_may_die(worker);
+    worker_does(worker, "writing claims");
     write_batch(state, &batch);
     worker_linger(worker);
     if (random_one_in(&worker->random, 2)) {

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "publisher_work.h"
 
+#include "ready.h"
+
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,7 @@ void publisher_committed(struct publisher_state *state, uint32_t number, size_t 
     atomic_fetch_add(&state->own->committed, 1);
     state->messages++;
     state->bytes += size;
+    worker_progress(state->worker);
 }
 
 static void send_one(struct publisher_state *state)
@@ -69,6 +72,8 @@ static void send_one(struct publisher_state *state)
     const size_t size = publisher_pick_size(state);
     (void)message_fill(state->buffer, size, worker->ledger->seed, publisher_id_of(state, state->next));
     publisher_announce(state, 1);
+    ready_to_send(worker, state->publisher, size);
+    worker_does(worker, "shmbus_send");
     int err;
     while (publisher_again(
         err = shmbus_send(state->publisher, state->buffer, size, worker_deadline(worker, true)))) {
@@ -95,6 +100,7 @@ static void send_batch(struct publisher_state *state, uint32_t most)
         used += messages[count].iov_len;
     }
     publisher_announce(state, count);
+    worker_does(worker, "shmbus_send_batch");
     for (uint32_t sent = 0; sent < count;) {
         const int some =
             shmbus_send_batch(state->publisher, messages + sent, count - sent, worker_deadline(worker, true));
@@ -117,7 +123,9 @@ static void open_publisher(struct publisher_state *state)
     struct worker *worker = state->worker;
     const shmbus_publisher_options options = {.wait = worker_wait(worker)};
     int err;
-    while ((err = shmbus_publisher_open(worker->bus, CHANNEL_NAME, &options, &state->publisher)) == -EBUSY &&
+    worker_does(worker, "shmbus_publisher_open");
+    while ((err = shmbus_publisher_open(worker->bus, worker->channel, &options, &state->publisher)) ==
+               -EBUSY &&
            worker->plan->producers == SHMBUS_SINGLE) {
         worker_check(worker);
         (void)sched_yield();
@@ -156,6 +164,7 @@ static void close_publisher(struct publisher_state *state, bool leave_claims)
     if (leave_claims) {
         publisher_leave_claims(state);
     }
+    worker_does(state->worker, "shmbus_publisher_close");
     const int err = shmbus_publisher_close(state->publisher);
     if (err != 0) {
         worker_failed_call(state->worker, "shmbus_publisher_close", err);
@@ -211,7 +220,7 @@ void publisher_work(struct worker *worker)
     worker_ready(worker);
     worker_await(worker, &worker->ledger->started);
     open_publisher(&state);
-    while (state.next < worker->plan->messages) {
+    while (state.next < worker->plan->messages && atomic_load(&worker->ledger->finish) == 0) {
         if (state.next >= state.leave_at) {
             come_back(&state);
         }

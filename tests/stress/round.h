@@ -5,16 +5,13 @@
  *   call           who                  may overlap with
  *   round_run      the parent           its own workers
  *   round_bury     a signal handler     everything: kills the workers, removes the bus
- *   verify_*       the parent           workers that have stopped
  *
  * killed        workers die with their parent; the bus's name stays
  */
 #ifndef SHMBUS_TESTS_STRESS_ROUND_H
 #define SHMBUS_TESTS_STRESS_ROUND_H
 
-#include "ledger.h"
-
-#include <shmbus/inspect.h>
+#include "crew.h"
 
 /* Sums over rounds, for the summary. */
 struct round_totals {
@@ -34,11 +31,5 @@ int round_run(const struct plan *plan, uint64_t seed, struct round_totals *total
 
 /* From a signal handler: the test is to end now. */
 void round_bury(void);
-
-/* Do the bus's own figures add up? While all readers are still joined. */
-void verify_figures(const struct plan *plan, struct ledger *ledger, shmbus_view *view);
-
-/* Has everybody seen what he had to see, in the order it was sent? */
-void verify_ledger(const struct plan *plan, struct ledger *ledger, uint64_t published);
 
 #endif

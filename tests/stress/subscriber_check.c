@@ -193,6 +193,7 @@ void subscriber_check(struct subscriber_state *state, const shmbus_message *mess
     state->bytes += message->size;
     state->missed += message->missed;
     state->marked += (message->flags & SHMBUS_REDELIVERED) != 0;
+    worker_progress(worker);
     worker_may_die(worker);
 }
 

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "subscriber_work.h"
 
+#include "ready.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -30,6 +32,8 @@ static bool receive_recv(struct subscriber_state *state)
     if (random_one_in(&worker->random, 16)) {
         capacity = random_below(&worker->random, capacity + 1);
     }
+    worker_does(worker, "shmbus_recv");
+    worker->in_recv = true;
     int64_t size = shmbus_recv(state->subscriber, state->buffer, capacity, &message, deadline_of(state));
     if (size == -EMSGSIZE) { /* it stays */
         size = shmbus_recv(state->subscriber, state->buffer, worker->plan->largest, &message, SHMBUS_NOWAIT);
@@ -39,12 +43,14 @@ static bool receive_recv(struct subscriber_state *state)
         }
     }
     if (nothing(size)) {
+        worker->in_recv = false;
         return false;
     }
     if (size < 0 || (size_t)size != message.size || message.data != state->buffer) {
         worker_failed_call(worker, "shmbus_recv", size);
     }
     subscriber_check(state, &message);
+    worker->in_recv = false;
     return true;
 }
 
@@ -60,6 +66,7 @@ static bool receive_next(struct subscriber_state *state)
 {
     const uint64_t wanted = random_between(&state->worker->random, 1, 50);
     uint64_t count = 0;
+    worker_does(state->worker, "shmbus_next");
     while (count < wanted) {
         shmbus_message message;
         const int err =
@@ -80,6 +87,7 @@ static bool receive_next(struct subscriber_state *state)
 static bool receive_peek(struct subscriber_state *state)
 {
     shmbus_message message, again;
+    worker_does(state->worker, "shmbus_peek");
     int err = shmbus_peek(state->subscriber, &message, deadline_of(state));
     if (nothing(err)) {
         return false;
@@ -111,6 +119,7 @@ static bool receive_poll(struct subscriber_state *state)
 {
     const unsigned most = (unsigned)random_between(&state->worker->random, 1, 200);
     const uint64_t before = state->messages;
+    worker_does(state->worker, "shmbus_poll");
     const int count = shmbus_poll(state->subscriber, most, deadline_of(state), on_message, state);
     if (nothing(count)) {
         return false;
@@ -124,6 +133,7 @@ static bool receive_poll(struct subscriber_state *state)
 static bool receive_some(struct subscriber_state *state)
 {
     uint32_t way;
+    ready_to_receive(state->worker, state->subscriber);
     do {
         way = 1u << random_below(&state->worker->random, 4);
     } while (!(state->worker->plan->receives & way));
@@ -154,7 +164,8 @@ static bool join(struct subscriber_state *state)
     };
     state->newest = atomic_load(&worker->ledger->newest);
     int err;
-    while ((err = shmbus_subscriber_open(worker->bus, CHANNEL_NAME, &options, &state->subscriber)) ==
+    worker_does(worker, "shmbus_subscriber_open");
+    while ((err = shmbus_subscriber_open(worker->bus, worker->channel, &options, &state->subscriber)) ==
                -EBUSY &&
            (state->group->kind == GROUP_DURABLE || state->kills)) {
         if (atomic_load(&worker->ledger->stop) != 0) {
@@ -184,6 +195,7 @@ static void leave(struct subscriber_state *state)
 {
     struct worker *worker = state->worker;
     subscriber_check_counters(state);
+    worker_does(worker, "leaving");
     if (random_one_in(&worker->random, 3)) {
         shmbus_message unread;
         const int err = shmbus_peek(state->subscriber, &unread, SHMBUS_NOWAIT);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEATH_POINTS 2000 /* one of so many points at which a worker may die kills it */
+#define DEATH_POINTS 2000 /* unless the plan says otherwise */
 #define LINGERS 100       /* and at one of so many points it dawdles */
 
 void worker_fail(struct worker *worker, const char *format, ...)
@@ -32,6 +32,7 @@ void worker_failed_call(struct worker *worker, const char *what, int64_t err)
 void worker_open(struct worker *worker)
 {
     const shmbus_bus_options options = {.open = SHMBUS_OPEN_EXISTING, .participant_name = worker->name};
+    worker_does(worker, "attaching");
     const int err = shmbus_open(worker->bus_name, &options, &worker->bus);
     if (err != 0) {
         worker_failed_call(worker, "shmbus_open", err);
@@ -40,6 +41,7 @@ void worker_open(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
+    worker_does(worker, "detaching");
     const int err = shmbus_close(worker->bus);
     if (err != 0) {
         worker_failed_call(worker, "shmbus_close", err);
@@ -53,6 +55,13 @@ void worker_check(struct worker *worker)
     }
 }
 
+void worker_progress(struct worker *worker)
+{
+    if (worker->on_progress) {
+        worker->on_progress(worker);
+    }
+}
+
 void worker_ready(struct worker *worker)
 {
     if (!worker->ready && worker->life == 0) {
@@ -63,6 +72,7 @@ void worker_ready(struct worker *worker)
 
 void worker_await(struct worker *worker, const _Atomic uint32_t *flag)
 {
+    worker_does(worker, "waiting for the others");
     while (atomic_load(flag) == 0) {
         worker_check(worker);
         (void)sched_yield();
@@ -83,8 +93,8 @@ int64_t worker_deadline(struct worker *worker, bool forever)
 
 void worker_may_die(struct worker *worker)
 {
-    if (worker->mortal && atomic_load(&worker->ledger->stop) == 0 &&
-        random_one_in(&worker->random, DEATH_POINTS)) {
+    const uint32_t points = worker->plan->death_points ? worker->plan->death_points : DEATH_POINTS;
+    if (worker->mortal && atomic_load(&worker->ledger->stop) == 0 && random_one_in(&worker->random, points)) {
         (void)kill(getpid(), SIGKILL);
     }
 }

@@ -11,21 +11,28 @@
 #include "ledger.h"
 #include "random.h"
 
-#define CHANNEL_NAME "stress"
 #define BUS_NAME_SIZE 48
+#define CHANNEL_NAME_SIZE 16
 
 struct worker {
     const struct plan *plan;
     struct ledger *ledger;
     char bus_name[BUS_NAME_SIZE];
+    char channel[CHANNEL_NAME_SIZE];
     char name[32]; /* for messages: "publisher 2" */
     uint32_t group;
-    uint32_t number; /* publisher, or member of the group */
-    uint32_t life;   /* how many of this place died before */
-    bool ready;      /* it has said so */
-    bool mortal;     /* it may be killed, and then another takes its place */
+    uint32_t number;       /* publisher, or member of the group */
+    uint32_t life;         /* how many of this place died before */
+    bool ready;            /* it has said so */
+    bool mortal;           /* it may be killed, and then another takes its place */
+    volatile bool in_recv; /* a message may be given back that it has not noted */
+    _Atomic(const char *) doing;
+    void (*on_progress)(struct worker *worker); /* called after each message; may be NULL */
+    void *context;                              /* of on_progress */
+    uint64_t struck;                            /* of on_progress */
     struct random random;
     shmbus_bus *bus;
+    shmbus_waitset *set; /* of ready.h; NULL: none yet */
 };
 
 /* Send all messages; read all messages. They do not return from a failure. */
@@ -45,6 +52,15 @@ void worker_close(struct worker *worker);
 
 /* Ends the process when another has failed. */
 void worker_check(struct worker *worker);
+
+/* What this worker is at from now on, for who asks why nothing goes on. */
+static inline void worker_does(struct worker *worker, const char *what)
+{
+    atomic_store_explicit(&worker->doing, what, memory_order_relaxed);
+}
+
+/* Has sent or seen a message. */
+void worker_progress(struct worker *worker);
 
 /* Tells the parent, once, that this worker is in its place. */
 void worker_ready(struct worker *worker);
