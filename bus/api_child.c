@@ -48,7 +48,8 @@ static int open_child(struct bus_child *child, const char *channel, const shmbus
     struct segment *segment = &child->bus->segment;
     int err = segment_lock(segment);
     if (err == 0) {
-        err = open_locked(child, channel, geometry, options);
+        err = segment_check(segment);
+        err = err ? err : open_locked(child, channel, geometry, options);
         segment_unlock(segment);
     }
     return err;

@@ -7,6 +7,7 @@
 #include "directory.h"
 #include "error.h"
 #include "os_clock.h"
+#include "os_guard.h"
 #include "os_segment.h"
 #include "recovery.h"
 #include "subscriber.h"
@@ -194,6 +195,10 @@ int shmbus_open(const char *name, const shmbus_bus_options *options, shmbus_bus 
     if (err != 0) {
         return err;
     }
+    err = complete.sigbus_guard ? os_guard_install() : 0;
+    if (err != 0) {
+        return error_set(err, "cannot install a handler of SIGBUS: %s", strerrordesc_np(-err));
+    }
     (void)pthread_once(&fork_once, watch_forks);
     struct bus *bus = calloc(1, sizeof *bus);
     if (!bus) {
@@ -241,7 +246,8 @@ static int with_directory(shmbus_bus *key, int (*change)(struct segment *segment
     }
     int err = segment_lock(&bus->segment);
     if (err == 0) {
-        err = change(&bus->segment, context);
+        err = segment_check(&bus->segment);
+        err = err ? err : change(&bus->segment, context);
         segment_unlock(&bus->segment);
     }
     bus_put(bus);

@@ -3,6 +3,7 @@
 
 #include "directory.h"
 #include "error.h"
+#include "os_guard.h"
 #include "os_lock.h"
 #include "os_segment.h"
 #include "waiter.h"
@@ -45,6 +46,7 @@ static int map(struct segment *segment, const char *name, uint32_t index, struct
         return err;
     }
     layout_ring(&channel->geometry, base, &channel->ring);
+    os_guard_tell(base, &channel->ring.shared->removed);
     channel->segment = segment;
     channel->index = index;
     memcpy(channel->name, name, strlen(name));
@@ -196,5 +198,8 @@ int channel_remove(struct segment *segment, const char *name)
 
 int channel_removed_error(const struct channel *channel)
 {
+    if (os_guard_lost(channel->ring.shared)) {
+        return segment_lost_error(channel->segment->name);
+    }
     return error_set(-EIDRM, "channel \"%s\" was removed", channel->name);
 }

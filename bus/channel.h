@@ -48,7 +48,7 @@ static inline bool channel_removed(const struct channel *channel)
     return load32_acquire(&channel->ring.shared->removed) != 0; /* [acq:removed] */
 }
 
-/* The error for calls on a removed channel. */
+/* The error for calls on a removed channel, or on one whose memory was taken away. */
 int channel_removed_error(const struct channel *channel);
 
 #endif

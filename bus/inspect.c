@@ -6,10 +6,12 @@
 #include "cursor.h"
 #include "error.h"
 #include "layout_check.h"
+#include "os_guard.h"
 #include "os_lock.h"
 #include "os_segment.h"
 #include "participant.h"
 #include "ring_producer.h"
+#include "segment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +103,7 @@ int shmbus_view_open(const char *name, shmbus_view **out)
     view->channel = UINT32_MAX;
     view->fd = os_segment_open(name, false);
     if (view->fd < 0) {
-        err = error_set(view->fd, "cannot open bus \"%s\": %s", name, strerrordesc_np(-view->fd));
+        err = segment_open_error(view->fd, name, false);
         free(view);
         return err;
     }
@@ -152,7 +154,10 @@ static bool is_live_channel(const struct shmbus_view *view, uint32_t index)
 
 static int check_arguments(const shmbus_view *view, const void *out)
 {
-    return view && out ? 0 : error_set(-EINVAL, "the view, cursor or place for the answer is NULL");
+    if (!view || !out) {
+        return error_set(-EINVAL, "the view, cursor or place for the answer is NULL");
+    }
+    return os_guard_lost(view->header) ? segment_lost_error(view->name) : 0;
 }
 
 int shmbus_view_bus(shmbus_view *view, shmbus_bus_info *info)
@@ -168,6 +173,7 @@ int shmbus_view_bus(shmbus_view *view, shmbus_bus_info *info)
         .resident = status.resident,
         .mode = status.mode,
         .uid = status.uid,
+        .gid = status.gid,
         .participants_max = view->geometry.participants,
         .channels_max = view->geometry.channels,
         .fingerprint = LAYOUT_FINGERPRINT,

@@ -68,7 +68,7 @@ void layout_bus(uint32_t participants, uint32_t channels, struct bus_geometry *g
 
 int layout_check_bus(const struct shm_header *header, uint64_t file_size, struct bus_geometry *geometry)
 {
-    const uint64_t magic = load64_acquire(&header->magic); /* [acq:magic] */
+    const uint64_t magic = load64_relaxed(&header->magic); /* there before the file had a name */
     const uint64_t fingerprint = header->fingerprint;
     if (magic != SEGMENT_MAGIC) {
         return error_set(-EBADMSG, "not a shmbus segment: it starts with %016" PRIx64 ", not %016" PRIx64,

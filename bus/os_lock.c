@@ -39,9 +39,19 @@ int os_lock_release(int fd, int64_t byte)
     return lock_call(fd, F_OFD_SETLK, F_UNLCK, byte, &lock);
 }
 
-bool os_lock_is_held(int fd, int64_t byte)
+/* Would a lock of this type meet another? When the kernel cannot answer, nobody is declared dead. */
+static bool conflicts(int fd, int type, int64_t byte)
 {
     struct flock lock;
-    /* When the kernel cannot answer, nobody is declared dead. */
-    return lock_call(fd, F_OFD_GETLK, F_WRLCK, byte, &lock) != 0 || lock.l_type != F_UNLCK;
+    return lock_call(fd, F_OFD_GETLK, type, byte, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+bool os_lock_is_held(int fd, int64_t byte)
+{
+    return conflicts(fd, F_WRLCK, byte);
+}
+
+bool os_lock_is_owned(int fd, int64_t byte)
+{
+    return conflicts(fd, F_RDLCK, byte);
 }

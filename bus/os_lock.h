@@ -31,4 +31,7 @@ int os_lock_release(int fd, int64_t byte);
 /* Does another open file description hold the byte, exclusively or shared? Works on a read-only fd. */
 bool os_lock_is_held(int fd, int64_t byte);
 
+/* Does another one hold it exclusively? That takes a descriptor for writing: who may only read cannot pretend it. */
+bool os_lock_is_owned(int fd, int64_t byte);
+
 #endif

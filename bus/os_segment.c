@@ -3,6 +3,7 @@
 #include "os_segment.h"
 
 #include "limits.h"
+#include "os_guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,44 +16,92 @@
 
 #define SEGMENT_DIRECTORY "/dev/shm"
 #define SEGMENT_PREFIX "shmbus."
+#define DESCRIPTORS "/proc/self/fd/"
 
-/* Room for "/shmbus." and a name. */
+/* Room for "/dev/shm/shmbus." and a name. */
 struct segment_path {
-    char text[NAME_SIZE + 16];
+    char text[NAME_SIZE + 32];
 };
 
 static struct segment_path segment_path(const char *name)
 {
-    struct segment_path path = {.text = "/" SEGMENT_PREFIX};
+    struct segment_path path = {.text = SEGMENT_DIRECTORY "/" SEGMENT_PREFIX};
     /* Not by printf(): what an attached process touches of libc is memory that it may have to pay for. */
     memcpy(path.text + strlen(path.text), name, strnlen(name, NAME_SIZE));
     return path;
 }
 
-int os_segment_open(const char *name, bool writable)
+static bool is_regular(int fd)
 {
-    const int fd = shm_open(segment_path(name).text, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
-    return fd >= 0 ? fd : -errno;
+    struct stat file;
+    return fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
 }
 
-int os_segment_create(const char *name, uint32_t mode)
+/* The errors of an open() that has met something else than a regular file. */
+static bool is_foreign(int err)
 {
-    const int fd = shm_open(segment_path(name).text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return err == ELOOP || err == EISDIR || err == ENXIO || err == ENODEV;
+}
+
+int os_segment_open(const char *name, bool writable)
+{
+    /* Others may have put anything there: a link to be followed, a FIFO to be waited at, a terminal. */
+    const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    const int fd = open(segment_path(name).text, (writable ? O_RDWR : O_RDONLY) | flags);
     if (fd < 0) {
-        return -errno;
+        return is_foreign(errno) ? -EBADMSG : -errno;
     }
-    if (fchmod(fd, mode) != 0) {
-        const int err = -errno;
+    if (!is_regular(fd)) {
         (void)close(fd);
-        (void)os_segment_unlink(name);
-        return err;
+        return -EBADMSG;
     }
     return fd;
 }
 
+int os_segment_create(void)
+{
+    const int fd = open(SEGMENT_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : -errno;
+}
+
+int os_segment_write(int fd, const void *data, size_t size)
+{
+    const ssize_t written = pwrite(fd, data, size, 0);
+    return written == (ssize_t)size ? 0 : written < 0 ? -errno : -EIO;
+}
+
+static struct segment_path descriptor_path(int fd)
+{
+    struct segment_path path = {.text = DESCRIPTORS};
+    char *digit = path.text + strlen(path.text);
+    for (int rest = fd; rest >= 10; rest /= 10) {
+        digit++;
+    }
+    for (int rest = fd; digit >= path.text + strlen(DESCRIPTORS); rest /= 10) {
+        *digit-- = (char)('0' + rest % 10);
+    }
+    return path;
+}
+
+int os_segment_publish(int fd, const char *name)
+{
+    const struct segment_path path = segment_path(name);
+    if (linkat(fd, "", AT_FDCWD, path.text, AT_EMPTY_PATH) == 0) {
+        return 0;
+    }
+    if (errno == EEXIST) {
+        return -EEXIST;
+    }
+    /* Before Linux 6.10 only with CAP_DAC_READ_SEARCH; this way anybody may. */
+    if (linkat(AT_FDCWD, descriptor_path(fd).text, AT_FDCWD, path.text, AT_SYMLINK_FOLLOW) == 0) {
+        return 0;
+    }
+    return errno == ENOENT ? -EOPNOTSUPP : -errno;
+}
+
 int os_segment_unlink(const char *name)
 {
-    return shm_unlink(segment_path(name).text) == 0 ? 0 : -errno;
+    return unlink(segment_path(name).text) == 0 ? 0 : -errno;
 }
 
 int os_segment_status(int fd, struct os_segment_status *status)
@@ -68,6 +117,7 @@ int os_segment_status(int fd, struct os_segment_status *status)
         .inode = (uint64_t)file.st_ino,
         .mode = file.st_mode & 07777,
         .uid = file.st_uid,
+        .gid = file.st_gid,
         .links = (uint32_t)file.st_nlink,
     };
     return 0;
@@ -101,12 +151,18 @@ int os_segment_map(int fd, uint64_t offset, uint64_t size, bool writable, void *
     if (mapped == MAP_FAILED) {
         return -errno;
     }
+    const int err = os_guard_watch(mapped, size, fd);
+    if (err != 0) {
+        (void)munmap(mapped, size);
+        return err;
+    }
     *address = mapped;
     return 0;
 }
 
 void os_segment_unmap(void *address, uint64_t size)
 {
+    os_guard_unwatch(address);
     (void)munmap(address, size);
 }
 

@@ -4,7 +4,7 @@
  * /dev/shm is an error and never a SIGBUS.
  *
  * concurrency   any thread; callers serialise growth with the directory lock
- * killed        a reservation stays with the file; fds and mappings go with the process
+ * killed        a reservation stays with the file; a file without a name, fds and mappings go with the process
  */
 #ifndef SHMBUS_BUS_OS_SEGMENT_H
 #define SHMBUS_BUS_OS_SEGMENT_H
@@ -21,14 +21,24 @@ struct os_segment_status {
     uint64_t inode;
     uint32_t mode;
     uint32_t uid;
+    uint32_t gid;
     uint32_t links; /* 0 once the name was removed */
 };
 
-/* Opens the segment of the bus `name`: an fd or -errno. */
+/* Opens the segment of the bus `name`: an fd or -errno. -EBADMSG: what is there is no regular file, but a link, say. */
 int os_segment_open(const char *name, bool writable);
 
-/* Creates it with these permission bits, whatever the umask; -EEXIST when it is there. */
-int os_segment_create(const char *name, uint32_t mode);
+/* A file without a name, mode 0600, which goes with its last descriptor: an fd or -errno. */
+int os_segment_create(void);
+
+/* Writes the beginning of the file. */
+int os_segment_write(int fd, const void *data, size_t size);
+
+/*
+ * Names the file, which makes it the segment of the bus `name`. -EEXIST when there is one; -EOPNOTSUPP: the kernel
+ * wants to see it under /proc for that, and there is none.
+ */
+int os_segment_publish(int fd, const char *name);
 
 /* Removes the name. */
 int os_segment_unlink(const char *name);

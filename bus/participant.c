@@ -38,7 +38,7 @@ static void fill(struct participant *self, uint32_t index, const char *name)
  */
 static bool retire(const struct participant *self, uint32_t index)
 {
-    if (os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index))) {
+    if (os_lock_is_owned(self->lock_fd, LOCK_PARTICIPANT(index))) {
         return false;
     }
     atomic_u64 *state = &self->table[index].state;
@@ -91,7 +91,7 @@ bool participant_alive(const struct participant *self, uint64_t owner)
         return true;
     }
     /* The lock may be that of the entry's next user, who has changed the state before he took it. */
-    return os_lock_is_held(self->lock_fd, LOCK_PARTICIPANT(index)) &&
+    return os_lock_is_owned(self->lock_fd, LOCK_PARTICIPANT(index)) &&
            load64_acquire(&self->table[index].state) == state; /* [acq:participant] */
 }
 

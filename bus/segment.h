@@ -7,9 +7,9 @@
  *   segment_lock/unlock     any thread                   everything: they serialise
  *   segment_close           the last user of the struct  others' segments
  *
- * killed        everything that changes the header, the directory or a table happens under the directory
- *               lock, which the kernel releases. A segment without its magic is finished by the next
- *               opener that may create it.
+ * killed        a segment is complete before it has a name: its creator leaves all of it or nothing. Whatever
+ *               changes the header, the directory or a table later happens under the directory lock, which the
+ *               kernel releases.
  */
 #ifndef SHMBUS_BUS_SEGMENT_H
 #define SHMBUS_BUS_SEGMENT_H
@@ -35,6 +35,9 @@ struct segment {
 /* Opens or creates, attaches. Errors: those of shmbus_open(). */
 int segment_open(struct segment *segment, const char *name, const shmbus_bus_options *options);
 
+/* Explains why the file of the bus `name` could not be opened. Returns `err`. */
+int segment_open_error(int err, const char *name, bool writable);
+
 /* Detaches and unmaps. */
 void segment_close(struct segment *segment);
 
@@ -48,5 +51,11 @@ int segment_lock(struct segment *segment);
 int segment_try_lock(struct segment *segment);
 
 void segment_unlock(struct segment *segment);
+
+/* Is its memory there? -EFAULT: it was taken away, and the SIGBUS guard has noticed. -EBADMSG: it is damaged. */
+int segment_check(const struct segment *segment);
+
+/* The error for calls on a bus whose memory was taken away. */
+int segment_lost_error(const char *name);
 
 #endif

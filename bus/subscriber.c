@@ -324,6 +324,9 @@ static int peek_error(const struct subscriber *subscriber, int err)
     if (err != -EBADMSG) {
         return err;
     }
+    if (channel_removed(subscriber->channel)) {
+        return channel_removed_error(subscriber->channel); /* the zeros of a lost segment look like damage */
+    }
     return error_set(
         -EBADMSG, "channel \"%s\" is damaged: slot %" PRIu64 " of group %u holds no message that fits it",
         subscriber->channel->name, consumer->sequence & (consumer->ring->slot_count - 1), subscriber->group);

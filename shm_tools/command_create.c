@@ -27,6 +27,10 @@ static const struct option_spec create_specs[] = {
     {"channels", 0, OPTION_U32, IN_CREATE(bus.channels), 1, "N", "most channels, when the bus is new (64)"},
     {"mode", 'm', OPTION_MODE, IN_CREATE(bus.mode), 0, "OCTAL",
      "permissions of a new bus, whatever the umask (600)"},
+    {"group", 0, OPTION_TEXT, IN_CREATE(bus.group), 0, "GROUP",
+     "the group of a new bus, by name or number (yours)"},
+    {"acl", 0, OPTION_TEXT, IN_CREATE(bus.acl), 0, "ENTRIES",
+     "who else may use a new bus, as setfacl takes it: u:alice:rw,g:ops:r"},
     {"json", 'j', OPTION_FLAG, IN_CREATE(json), 0, NULL, "print JSON"},
     {0},
 };
@@ -118,7 +122,7 @@ static int run_create(const struct command *command, int argc, char **argv)
     struct create_options create_options = {.bus.participant_name = "shmbus create"};
     shmbus_channel_options shape = {0};
     const struct option_section sections[] = {
-        BUS_SECTION(&which),
+        ATTACH_SECTION(&which),
         {"Command:", create_specs, &create_options},
         CHANNEL_SECTION(&shape),
         {0},
@@ -130,6 +134,7 @@ static int run_create(const struct command *command, int argc, char **argv)
     }
     if (result == OPTIONS_READY) {
         const char *channel = options.argument_count > 0 ? options.arguments[0] : NULL;
+        create_options.bus.any_owner = which.any_owner;
         result = create(chosen_bus(&which), &create_options, channel, &shape);
     }
     options_free(&options);
@@ -150,6 +155,7 @@ const struct command command_create = {
                "  shmbus create                                     the bus \"default\"\n"
                "  shmbus create ticks --single --overwrite --slots 64K\n"
                "  shmbus create video --largest 32M --arena 128M    room for messages of 32 MiB\n"
-               "  shmbus create -b lab --mode 660 --participants 1000\n",
+               "  shmbus create -b lab --mode 660 --group staff --participants 1000\n"
+               "  shmbus create -b lab --acl u:alice:rw,g:audit:r   audit may look: ls, stat\n",
     .run = run_create,
 };

@@ -153,7 +153,7 @@ const struct command command_ls = {
         "Looks only: nothing is changed, no place on the bus is taken. ALIVE counts the attached\n"
         "participants, DEAD the places of killed ones that nobody has cleaned up yet.\n"
         "\n"
-        "JSON of buses: {\"buses\": [{name, size, resident, mode, owner, uid, participants, dead,\n"
+        "JSON of buses: {\"buses\": [{name, size, resident, mode, owner, uid, group, gid, participants, dead,\n"
         "  participants_max, channels, channels_max, fingerprint, error}]}; sizes in bytes; error is null,\n"
         "  or says why the bus cannot be looked at, and then all but the name are null.\n"
         "JSON of channels: {\"channels\": [{bus, name, producers, overflow, slots, slot_size, arena,\n"

@@ -44,6 +44,7 @@ static const struct option_spec pub_specs[] = {
 struct pub {
     const struct pub_options *options;
     const char *bus_name;
+    int any_owner;
     const char *channel;
     shmbus_channel_options shape;
     shmbus_bus *bus;
@@ -64,7 +65,7 @@ static void fit_shape(struct pub *pub)
 
 static int open_publisher(struct pub *pub)
 {
-    const shmbus_bus_options bus_options = {.participant_name = "shmbus pub"};
+    const shmbus_bus_options bus_options = {.participant_name = "shmbus pub", .any_owner = pub->any_owner};
     const shmbus_publisher_options options = {.channel = &pub->shape};
     int result = shmbus_open(pub->bus_name, &bus_options, &pub->bus);
     if (result != 0) {
@@ -166,7 +167,7 @@ static int run_pub(const struct command *command, int argc, char **argv)
     struct pub_options pub_options = {.frame = FRAME_LINES};
     struct pub pub = {.options = &pub_options};
     const struct option_section sections[] = {
-        BUS_SECTION(&which),
+        ATTACH_SECTION(&which),
         {"Command:", pub_specs, &pub_options},
         CHANNEL_SECTION(&pub.shape),
         {0},
@@ -178,6 +179,7 @@ static int run_pub(const struct command *command, int argc, char **argv)
     }
     if (result == OPTIONS_READY) {
         pub.bus_name = chosen_bus(&which);
+        pub.any_owner = which.any_owner;
         pub.channel = options.arguments[0];
         result = open_and_publish(&pub);
     }

@@ -60,9 +60,11 @@ static int remove_buses(const char *const *buses, int count)
     return result;
 }
 
-static int remove_inside(const char *name, const char *channel, const char *group)
+static int remove_inside(const struct which_bus *which, const char *channel, const char *group)
 {
-    const shmbus_bus_options options = {.open = SHMBUS_OPEN_EXISTING, .participant_name = "shmbus rm"};
+    const shmbus_bus_options options = {
+        .open = SHMBUS_OPEN_EXISTING, .participant_name = "shmbus rm", .any_owner = which->any_owner};
+    const char *name = chosen_bus(which);
     shmbus_bus *bus = NULL;
     int code = EXIT_OK;
     int result = shmbus_open(name, &options, &bus);
@@ -91,7 +93,7 @@ static int choose(const struct command *command, const struct options *options, 
                           options->arguments[0]);
     }
     if (rm->channel) {
-        return remove_inside(chosen_bus(which), rm->channel, rm->group);
+        return remove_inside(which, rm->channel, rm->group);
     }
     if (which->name && options->argument_count > 0) {
         return fail_usage(command->name, "give the bus with --bus or as an argument, not both");
@@ -111,7 +113,7 @@ static int run_rm(const struct command *command, int argc, char **argv)
     struct which_bus which = {0};
     struct rm_options rm_options = {0};
     const struct option_section sections[] = {
-        BUS_SECTION(&which),
+        ATTACH_SECTION(&which),
         {"Command:", rm_specs, &rm_options},
         {0},
     };

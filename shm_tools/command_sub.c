@@ -52,6 +52,7 @@ static const struct option_spec sub_specs[] = {
 struct sub {
     const struct sub_options *options;
     const char *bus_name;
+    int any_owner;
     const char *channel;
     shmbus_channel_options shape;
     shmbus_bus *bus;
@@ -82,6 +83,7 @@ static int open_once(struct sub *sub)
     const shmbus_bus_options bus_options = {
         .open = options->wait ? SHMBUS_OPEN_EXISTING : SHMBUS_OPEN_OR_CREATE,
         .participant_name = "shmbus sub",
+        .any_owner = sub->any_owner,
     };
     const shmbus_subscriber_options subscriber_options = {
         .group = options->group,
@@ -253,7 +255,7 @@ static int run_sub(const struct command *command, int argc, char **argv)
     struct sub_options sub_options = {.frame = FRAME_LINES, .timeout = -1};
     struct sub sub = {.options = &sub_options};
     const struct option_section sections[] = {
-        BUS_SECTION(&which),
+        ATTACH_SECTION(&which),
         {"Command:", sub_specs, &sub_options},
         CHANNEL_SECTION(&sub.shape),
         {0},
@@ -265,6 +267,7 @@ static int run_sub(const struct command *command, int argc, char **argv)
     }
     if (result == OPTIONS_READY) {
         sub.bus_name = chosen_bus(&which);
+        sub.any_owner = which.any_owner;
         sub.channel = options.arguments[0];
         /* Others can take such a message over if this command is killed before it is written. */
         sub.careful = sub_options.shared || sub_options.durable;

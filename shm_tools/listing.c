@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@ static const struct column bus_columns[] = {
     {"mode", "MODE", COLUMN_TEXT, NULL, NULL},
     {"owner", "OWNER", COLUMN_TEXT, NULL, NULL},
     {"uid", NULL, COLUMN_NUMBER, NULL, NULL},
+    {"group", "GROUP", COLUMN_TEXT, NULL, NULL},
+    {"gid", NULL, COLUMN_NUMBER, NULL, NULL},
     {"participants", "ALIVE", COLUMN_NUMBER, NULL, NULL},
     {"dead", "DEAD", COLUMN_NUMBER, NULL, NULL},
     {"participants_max", NULL, COLUMN_NUMBER, NULL, NULL},
@@ -41,15 +44,20 @@ void listing_add_bus(struct table *table, const shmbus_bus_info *info)
 {
     char mode[16];
     char uid[16];
+    char gid[16];
     const struct passwd *owner = getpwuid(info->uid);
+    const struct group *group = getgrgid(info->gid);
     (void)snprintf(mode, sizeof mode, "%04o", info->mode);
     (void)snprintf(uid, sizeof uid, "%" PRIu32, info->uid);
+    (void)snprintf(gid, sizeof gid, "%" PRIu32, info->gid);
     table_text(table, info->name);
     table_number(table, info->size);
     table_number(table, info->resident);
     table_text(table, mode);
     table_text(table, owner ? owner->pw_name : uid);
     table_number(table, info->uid);
+    table_text(table, group ? group->gr_name : gid);
+    table_number(table, info->gid);
     table_number(table, info->participants);
     table_number(table, info->dead);
     table_number(table, info->participants_max);
@@ -62,7 +70,7 @@ void listing_add_bus(struct table *table, const shmbus_bus_info *info)
 void listing_add_broken_bus(struct table *table, const char *name, const char *reason)
 {
     table_text(table, name);
-    table_skip(table, 11);
+    table_skip(table, 13);
     table_text(table, reason);
 }
 

@@ -5,9 +5,18 @@
 
 #define IN_CHANNEL(field) offsetof(shmbus_channel_options, field)
 
-const struct option_spec bus_specs[] = {
-    {"bus", 'b', OPTION_TEXT, offsetof(struct which_bus, name), 0, "NAME",
-     "the bus (default: $SHMBUS_BUS, else \"default\")"},
+#define BUS_SPEC                                                                                             \
+    {                                                                                                        \
+        "bus", 'b', OPTION_TEXT, offsetof(struct which_bus, name), 0, "NAME",                                \
+            "the bus (default: $SHMBUS_BUS, else \"default\")"                                               \
+    }
+
+const struct option_spec bus_specs[] = {BUS_SPEC, {0}};
+
+const struct option_spec attach_specs[] = {
+    BUS_SPEC,
+    {"any-owner", 0, OPTION_FLAG, offsetof(struct which_bus, any_owner), 0, NULL,
+     "use the bus of another user too, if the permissions allow it: who trusts that user"},
     {0},
 };
 

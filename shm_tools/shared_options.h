@@ -15,11 +15,19 @@
 /* -b, --bus */
 struct which_bus {
     const char *name; /* NULL: not given */
+    int any_owner;    /* of those who attach only */
 };
 extern const struct option_spec bus_specs[];
 #define BUS_SECTION(which)                                                                                   \
     {                                                                                                        \
         "Bus:", bus_specs, (which)                                                                           \
+    }
+
+/* The same and --any-owner, for those who attach to the bus. */
+extern const struct option_spec attach_specs[];
+#define ATTACH_SECTION(which)                                                                                \
+    {                                                                                                        \
+        "Bus:", attach_specs, (which)                                                                        \
     }
 
 /* The bus that the options or the environment choose. */

@@ -21,7 +21,10 @@ typedef struct shmbus_view shmbus_view;
 /* Calls `each` with the name of every bus on this host, in no order; stops when it returns non-0. */
 int shmbus_list(int (*each)(void *context, const char *name), void *context);
 
-/* Maps the bus `name` read-only. Errors as shmbus_open() with SHMBUS_OPEN_EXISTING. */
+/*
+ * Maps the bus `name` read-only, whoever owns it. Errors as shmbus_open() with SHMBUS_OPEN_EXISTING. If the process
+ * has opened a bus with `sigbus_guard` before, a segment that is truncated gives -EFAULT from the next call on.
+ */
 int shmbus_view_open(const char *name, shmbus_view **view);
 
 /* Unmaps and frees. NULL is allowed. */
@@ -32,7 +35,8 @@ typedef struct shmbus_bus_info {
     uint64_t size;     /* of the segment file, bytes */
     uint64_t resident; /* of it in memory, bytes */
     uint32_t mode;     /* permission bits */
-    uint32_t uid;
+    uint32_t uid;      /* whose it is: a view opens anybody's */
+    uint32_t gid;
     uint32_t participants; /* attached and alive */
     uint32_t dead;         /* entries of processes that died and were not cleaned up yet */
     uint32_t participants_max;

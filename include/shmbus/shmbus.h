@@ -88,22 +88,32 @@ enum shmbus_open_mode {
 
 /* All fields may be 0, which chooses the default in brackets. */
 typedef struct shmbus_bus_options {
-    enum shmbus_open_mode open;   /* [open or create] */
-    uint32_t participants;        /* most processes attached at once, 1..4095 [128] */
-    uint32_t channels;            /* most channels, 1..1024 [64] */
-    uint32_t mode;                /* permission bits of a new segment, whatever the umask [0600] */
+    enum shmbus_open_mode open; /* [open or create] */
+    uint32_t participants;      /* most processes attached at once, 1..4095 [128] */
+    uint32_t channels;          /* most channels, 1..1024 [64] */
+    uint32_t mode;              /* permission bits of a new segment, whatever the umask [0600] */
+    const char *group;          /* name or number of the group that owns a new segment [the creator's] */
+    const char *acl;            /* ACL entries of a new segment, beside `mode`: "u:alice:rw,g:ops:r" [none] */
+    int any_owner;              /* 1: open a segment of another user too: who trusts that user [0: -EPERM] */
     const char *participant_name; /* shown by the tools [the program's name] */
-    int fenced; /* 1: each send has a fence of its own, and no other process's sleep interrupts
+    int fenced;       /* 1: each send has a fence of its own, and no other process's sleep interrupts
                                      the CPUs of this one: for isolated CPUs [0: sends cost no fence] */
+    int sigbus_guard; /* 1: a segment that is truncated under our feet is an error, not a SIGBUS; see below [0] */
 } shmbus_bus_options;
 
 /*
  * Attaches this process to the bus `name` (1..SHMBUS_NAME_MAX bytes, no '/', no control characters, not
  * starting with '.'), by default creating it. `options` may be NULL.
- * Errors: -EINVAL, -ENAMETOOLONG, -ENOENT, -EEXIST, -EACCES, -ENOSPC (/dev/shm is too small), -EPROTO
- * (a segment of another layout), -ENODATA (its creator died half-way, with SHMBUS_OPEN_EXISTING), -EBADMSG (not a shmbus segment, or damaged), -EUSERS (no participant
- * slot left), -ENOMEM.
- * Killed here: the segment is left for the next opener to finish; the attachment is freed.
+ * Errors: -EINVAL, -ENAMETOOLONG, -ENOENT, -EEXIST, -EACCES, -EPERM (it belongs to another user; or its group may
+ * not be given), -ENOSPC (/dev/shm is too small), -EPROTO (a segment of another layout), -EBADMSG (not a shmbus
+ * segment, or damaged), -EUSERS (no participant slot left), -EOPNOTSUPP (/dev/shm is no tmpfs), -ENOMEM.
+ * Killed here: the segment is there whole or not at all; the attachment is freed.
+ *
+ * `sigbus_guard`: who may write a segment's file may also truncate it, and an access to memory that is not there any
+ * more is a SIGBUS. With this option the library installs a handler of SIGBUS, for the process and for good. All
+ * that the process has mapped of such a segment becomes private memory of zeros, also the message it is reading
+ * or writing; calls on that bus end and give -EFAULT. It covers what is mapped after it was installed. Any other
+ * SIGBUS goes to the handler that was there before.
  */
 int shmbus_open(const char *name, const shmbus_bus_options *options, shmbus_bus **bus);
 

@@ -11,8 +11,8 @@ import unittest
 
 from toolkit import TOOL, ToolCase, segment
 
-BUS_KEYS = {"name", "size", "resident", "mode", "owner", "uid", "participants", "dead", "participants_max",
-            "channels", "channels_max", "fingerprint", "error"}
+BUS_KEYS = {"name", "size", "resident", "mode", "owner", "uid", "group", "gid", "participants", "dead",
+            "participants_max", "channels", "channels_max", "fingerprint", "error"}
 CHANNEL_KEYS = {"bus", "name", "producers", "overflow", "slots", "slot_size", "arena", "largest", "size",
                 "type", "first_sequence", "published", "publishers", "publishers_max", "groups", "groups_max",
                 "members", "members_max"}

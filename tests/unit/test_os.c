@@ -17,11 +17,19 @@ static int open_again(void)
     return fd;
 }
 
+static int create(void)
+{
+    const int fd = os_segment_create();
+    check(fd >= 0);
+    check_eq(os_segment_publish(fd, unit_bus), 0);
+    return fd;
+}
+
 /* -------------------------------------------------------------------------------------------- os_lock */
 
 UNIT(os_lock, excludes_other_descriptors)
 {
-    const int a = os_segment_create(unit_bus, 0600), b = open_again();
+    const int a = create(), b = open_again();
     check_eq(os_lock_try(a, LOCK_DIRECTORY), 0);
     check_eq(os_lock_try(a, LOCK_DIRECTORY), 0); /* the same description: it has it */
     check_eq(os_lock_try(b, LOCK_DIRECTORY), -EAGAIN);
@@ -37,7 +45,7 @@ UNIT(os_lock, excludes_other_descriptors)
 
 UNIT(os_lock, is_shared)
 {
-    const int a = os_segment_create(unit_bus, 0600), b = open_again(), c = open_again();
+    const int a = create(), b = open_again(), c = open_again();
     check_eq(os_lock_shared(a, LOCK_CHANNEL(3)), 0);
     check_eq(os_lock_shared(b, LOCK_CHANNEL(3)), 0);
     check_eq(os_lock_try(c, LOCK_CHANNEL(3)), -EAGAIN);
@@ -55,10 +63,22 @@ UNIT(os_lock, bytes_are_apart)
 
 UNIT(os_lock, is_seen_through_a_descriptor_for_reading)
 {
-    const int a = os_segment_create(unit_bus, 0600), reader = os_segment_open(unit_bus, false);
+    const int a = create(), reader = os_segment_open(unit_bus, false);
     check(!os_lock_is_held(reader, LOCK_PARTICIPANT(7)));
     check_eq(os_lock_try(a, LOCK_PARTICIPANT(7)), 0);
     check(os_lock_is_held(reader, LOCK_PARTICIPANT(7)));
+}
+
+/* Who may only read can lock for reading, and is not taken for an owner. */
+UNIT(os_lock, is_owned_by_who_may_write)
+{
+    const int a = create(), reader = os_segment_open(unit_bus, false), observer = open_again();
+    check_eq(os_lock_shared(reader, LOCK_PARTICIPANT(7)), 0);
+    check(os_lock_is_held(observer, LOCK_PARTICIPANT(7)));
+    check(!os_lock_is_owned(observer, LOCK_PARTICIPANT(7)));
+    check_eq(os_lock_try(reader, LOCK_PARTICIPANT(8)), -EBADF);
+    check_eq(os_lock_try(a, LOCK_PARTICIPANT(8)), 0);
+    check(os_lock_is_owned(observer, LOCK_PARTICIPANT(8)));
 }
 
 static void *wait_for_lock(void *context)
@@ -70,7 +90,7 @@ static void *wait_for_lock(void *context)
 
 UNIT(os_lock, is_waited_for)
 {
-    const int a = os_segment_create(unit_bus, 0600);
+    const int a = create();
     int b = open_again();
     check_eq(os_lock_wait(a, LOCK_DIRECTORY), 0);
     pthread_t thread;
@@ -83,18 +103,21 @@ UNIT(os_lock, is_waited_for)
 
 /* ----------------------------------------------------------------------------------------- os_segment */
 
-UNIT(os_segment, is_created_once)
+UNIT(os_segment, has_a_name_when_it_is_published)
 {
     (void)umask(0777);
-    const int fd = os_segment_create(unit_bus, 0640);
-    check(fd >= 0);
-    check_eq(os_segment_create(unit_bus, 0600), -EEXIST);
+    const int fd = os_segment_create(), other = os_segment_create();
     struct os_segment_status status;
     check_eq(os_segment_status(fd, &status), 0);
-    check_eq(status.mode, 0640);
+    check_eq(status.mode & 0077, 0);
     check_eq(status.size, 0);
-    check_eq(status.links, 1);
+    check_eq(status.links, 0);
     check_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    check_eq(os_segment_open(unit_bus, true), -ENOENT);
+    check_eq(os_segment_publish(fd, unit_bus), 0);
+    check_eq(os_segment_publish(other, unit_bus), -EEXIST);
+    check_eq(os_segment_status(fd, &status), 0);
+    check_eq(status.links, 1);
     check_eq(os_segment_unlink(unit_bus), 0);
     check_eq(os_segment_unlink(unit_bus), -ENOENT);
     check_eq(os_segment_open(unit_bus, true), -ENOENT);
@@ -104,7 +127,7 @@ UNIT(os_segment, is_created_once)
 
 UNIT(os_segment, is_reserved_and_given_back)
 {
-    const int fd = os_segment_create(unit_bus, 0600);
+    const int fd = create();
     struct os_segment_status status;
     unsigned char *bytes;
     check_eq(os_segment_reserve(fd, 4096, 1 << 20), 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segment files that are whole, half made, damaged, foreign, or too large for /dev/shm. */
+/* Segment files that are whole, damaged, foreign, or too large for /dev/shm; and how they come to be. */
 #define _GNU_SOURCE
 #include "unit.h"
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -79,6 +80,27 @@ UNIT(segment, of_random_bytes)
     check_refused(-EBADMSG, "not a shmbus segment", "");
 }
 
+/* Nobody leaves these half-way: they are not ours, and not finished either. */
+UNIT(segment, that_is_empty)
+{
+    make_file(0);
+    check_refused(-EBADMSG, "not a shmbus segment", " 0 bytes");
+}
+
+UNIT(segment, of_zeros)
+{
+    make_file(64 << 10);
+    check_refused(-EBADMSG, "not a shmbus segment", "");
+}
+
+UNIT(segment, without_magic)
+{
+    shmbus_close(unit_open());
+    const uint64_t none = 0;
+    write_at(&none, sizeof none, offsetof(struct shm_header, magic));
+    check_refused(-EBADMSG, "not a shmbus segment", "");
+}
+
 UNIT(segment, of_text)
 {
     write_at("hello\n", 6, 0);
@@ -134,75 +156,6 @@ UNIT(segment, with_a_damaged_header)
     }
 }
 
-/* ------------------------------------------------------------ left by a creator that died half-way */
-
-static void check_unfinished_then_finished(void)
-{
-    shmbus_bus *bus = NULL;
-    shmbus_view *view = NULL;
-    const struct unit_file before = unit_file();
-    check_fails(open_with(SHMBUS_OPEN_EXISTING, &bus), -ENODATA, unit_bus, "not finished");
-    check(shmbus_view_open(unit_bus, &view) < 0);
-    check(bus == NULL && view == NULL);
-    const struct unit_file after = unit_file();
-    check(memcmp(&before, &after, sizeof before) == 0);
-    check_eq(open_with(SHMBUS_OPEN_OR_CREATE, &bus), 0);
-    check_eq(shmbus_channel_create(bus, "c", NULL), 0);
-    check_eq(shmbus_close(bus), 0);
-    check_eq(open_with(SHMBUS_OPEN_EXISTING, &bus), 0);
-    check_eq(shmbus_close(bus), 0);
-}
-
-UNIT(segment, left_empty)
-{
-    make_file(0);
-    check_unfinished_then_finished();
-}
-
-UNIT(segment, left_empty_is_created_new)
-{
-    shmbus_bus *bus = NULL;
-    make_file(0);
-    check_eq(open_with(SHMBUS_CREATE_NEW, &bus), 0);
-    check_eq(shmbus_close(bus), 0);
-}
-
-UNIT(segment, left_reserved_without_magic)
-{
-    make_file(64 << 10);
-    check_unfinished_then_finished();
-}
-
-UNIT(segment, left_filled_without_magic)
-{
-    shmbus_close(unit_open());
-    const uint64_t none = 0;
-    write_at(&none, sizeof none, offsetof(struct shm_header, magic));
-    check_unfinished_then_finished();
-}
-
-/* A creator that asked for other numbers of entries died: the next one's numbers count. */
-UNIT(segment, left_by_a_creator_with_other_options)
-{
-    const shmbus_bus_options large = {.participants = 4095, .channels = 1024}, small = {.participants = 3};
-    shmbus_bus *bus = NULL;
-    check_eq(shmbus_open(unit_bus, &large, &bus), 0);
-    check_eq(shmbus_close(bus), 0);
-    const uint64_t none = 0;
-    write_at(&none, sizeof none, offsetof(struct shm_header, magic));
-    check_eq(shmbus_open(unit_bus, &small, &bus), 0);
-    shmbus_view *view = NULL;
-    shmbus_bus_info info;
-    check_eq(shmbus_view_open(unit_bus, &view), 0);
-    check_eq(shmbus_view_bus(view, &info), 0);
-    check_eq(info.participants_max, 3);
-    check_eq(info.participants, 1);
-    check_eq(info.channels, 0);
-    check_eq(info.dead, 0);
-    shmbus_view_close(view);
-    check_eq(shmbus_close(bus), 0);
-}
-
 /* ------------------------------------------------------------------------------------ creation races */
 
 static void open_once(void *context)
@@ -232,6 +185,117 @@ UNIT(segment, is_created_once_by_many_processes)
         check_eq(shmbus_remove(unit_bus), 0);
         close(gate.fds[0]);
         close(gate.fds[1]);
+    }
+}
+
+struct race {
+    atomic_u32 won, over;
+    struct unit_gate gate;
+};
+
+static struct race *new_race(void)
+{
+    struct race *race = mmap(NULL, sizeof *race, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    check(race != MAP_FAILED);
+    race->gate = unit_gate();
+    return race;
+}
+
+static void create_new_once(void *context)
+{
+    struct race *race = context;
+    unit_gate_wait(&race->gate);
+    shmbus_bus *bus = NULL;
+    const int err = open_with(SHMBUS_CREATE_NEW, &bus);
+    check(err == 0 || err == -EEXIST);
+    (void)add32_relaxed(&race->won, err == 0);
+}
+
+UNIT(segment, is_new_to_one_of_many_processes)
+{
+    for (unsigned round = 0; round < 10; round++) {
+        struct race *race = new_race();
+        pid_t children[6];
+        for (unsigned i = 0; i < 6; i++) {
+            children[i] = unit_fork(create_new_once, race);
+        }
+        for (unsigned i = 0; i < 6; i++) {
+            unit_gate_open(&race->gate);
+        }
+        for (unsigned i = 0; i < 6; i++) {
+            unit_join(children[i]);
+        }
+        check_eq(load32_relaxed(&race->won), 1);
+        check_eq(shmbus_remove(unit_bus), 0);
+        close(race->gate.fds[0]);
+        close(race->gate.fds[1]);
+    }
+}
+
+/* Whoever looks, at any time, sees a whole bus or none. */
+static void look_again_and_again(void *context)
+{
+    struct race *race = context;
+    unit_gate_open(&race->gate);
+    for (unsigned seen = 0; load32_relaxed(&race->over) == 0 || seen == 0;) {
+        shmbus_view *view = NULL;
+        shmbus_bus_info info;
+        const int err = shmbus_view_open(unit_bus, &view);
+        if (err == 0) {
+            check_eq(shmbus_view_bus(view, &info), 0);
+            check_eq(info.participants_max, 77);
+            seen++;
+        }
+        check(err == 0 || err == -ENOENT);
+        shmbus_view_close(view);
+    }
+}
+
+UNIT(segment, is_never_seen_half_made)
+{
+    struct race *race = new_race();
+    const pid_t observer = unit_fork(look_again_and_again, race);
+    unit_gate_wait(&race->gate);
+    const shmbus_bus_options options = {.open = SHMBUS_CREATE_NEW, .participants = 77};
+    for (unsigned i = 0; i < 500; i++) {
+        shmbus_bus *bus = NULL;
+        check(i == 0 || shmbus_remove(unit_bus) == 0);
+        check_eq(shmbus_open(unit_bus, &options, &bus), 0);
+        check_eq(shmbus_close(bus), 0);
+    }
+    store32_relaxed(&race->over, 1);
+    unit_join(observer);
+}
+
+static void create_and_remove(void *context)
+{
+    unit_gate_open(context);
+    for (;;) {
+        shmbus_bus *bus = NULL;
+        check_eq(open_with(SHMBUS_OPEN_OR_CREATE, &bus), 0);
+        check_eq(shmbus_close(bus), 0);
+        check_eq(shmbus_remove(unit_bus), 0);
+    }
+}
+
+/* Wherever the creator is killed, there is no bus, or one to be opened. */
+UNIT(segment, of_a_killed_creator)
+{
+    struct unit_gate gate = unit_gate();
+    for (unsigned i = 0; i < 100; i++) {
+        const pid_t creator = unit_fork(create_and_remove, &gate);
+        unit_gate_wait(&gate);
+        for (unsigned yields = i; yields > 0; yields--) {
+            (void)sched_yield();
+        }
+        unit_kill(creator);
+        shmbus_bus *bus = NULL;
+        const int err = open_with(SHMBUS_OPEN_EXISTING, &bus);
+        check(err == 0 || err == -ENOENT);
+        if (err == 0) {
+            check_eq(shmbus_close(bus), 0);
+            check_eq(shmbus_remove(unit_bus), 0);
+        }
     }
 }
 
