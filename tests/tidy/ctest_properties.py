@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-KINDS = {"unit", "stress", "crash", "fuzz", "tools", "tidy", "model", "examples"}
+KINDS = {"unit", "stress", "crash", "fuzz", "tools", "tidy", "model", "sim", "examples"}
 OTHERS = {"nosan"}
 LIMIT = 600  # seconds: more belongs into a run started by hand
 
