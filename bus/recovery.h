@@ -13,7 +13,7 @@
  *
  * progress      recovery_repair and recovery_adopt are lock-free: nobody waits for a repairer, paused or dead.
  * killed        each repair is one CAS that anybody may do again. What needs the lock is done again by its next
- *               holder. docs/decisions/0019 tells why it is done so.
+ *               holder. docs/crash-safety.md goes through all of it.
  *
  *   dead publisher         its unfinished claims become aborted messages; its entry is freed
  *   dead member, shared    what it held is left as an orphan for the next member that looks

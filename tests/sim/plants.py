@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Planted bugs: each replaces one piece of text in one source of bus/, found there exactly once.
+"""Bugs that the simulation must find. tests/planting.py tells how it is called."""
 
-plants.py list                        NAME FILE per line
-plants.py plant NAME SOURCES OUTPUT   writes SOURCES/FILE with the bug to OUTPUT
-"""
-
+import pathlib
 import sys
-from collections import namedtuple
 
-Plant = namedtuple("Plant", "file old new")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from planting import Plant, main  # noqa: E402
 
 PLANTS = {
     # A message is committed before it is there.
@@ -152,25 +150,4 @@ PLANTS = {
     ),
 }
 
-
-def plant(name, sources, output):
-    bug = PLANTS[name]
-    with open(f"{sources}/{bug.file}", encoding="utf-8") as file:
-        text = file.read()
-    if text.count(bug.old) != 1:
-        sys.exit(f"plants.py: {name}: bus/{bug.file} has {text.count(bug.old)} places like this, not one:\n{bug.old}")
-    with open(output, "w", encoding="utf-8") as file:
-        file.write(text.replace(bug.old, bug.new))
-
-
-def main(command, *arguments):
-    if command == "list":
-        print("\n".join(f"{name} {bug.file}" for name, bug in PLANTS.items()))
-    elif command == "plant":
-        plant(*arguments)
-    else:
-        sys.exit(__doc__)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+main(PLANTS, sys.argv[1:])
