@@ -128,7 +128,7 @@ int channel_create(struct segment *segment, const char *name, const shmbus_chann
     if (err != 0) {
         return err;
     }
-    struct channel_geometry geometry;
+    struct channel_geometry geometry = {0};
     const int index = find(segment, name, &geometry);
     if (index == -ENOENT) {
         return create_missing(segment, name, options);
@@ -144,7 +144,7 @@ int channel_open(struct segment *segment, const char *name, const shmbus_channel
 {
     int index = layout_check_name("channel", name);
     if (index == 0) {
-        struct channel_geometry geometry;
+        struct channel_geometry geometry = {0};
         index = options ? channel_create(segment, name, options) : find(segment, name, &geometry);
     }
     if (index == -ENOENT) {

@@ -220,7 +220,8 @@ struct shm_member {
 /* busy: what publishers heed. Who dies with an announcement has not taken anything: it may name what is long gone. */
 #define MEMBER_IDLE 0u
 #define MEMBER_ANNOUNCED 1u
-#define MEMBER_HOLDS 2u /* the cursor still stood there when the announcement was visible */
+#define MEMBER_CLAIMS 2u /* the cursor still stood there when the announcement was visible */
+#define MEMBER_HOLDS 3u  /* and was moved by this member, or it has taken them over */
 #define MEMBER_JOINING (UINT32_C(1) << 31)
 
 #define LAYOUT_AT(type, field, offset)                                                                       \

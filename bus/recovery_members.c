@@ -59,13 +59,65 @@ uint32_t recovery_held(const struct ring *ring, const struct shm_group *group,
     const uint32_t cursor = position_sequence(load64_acquire(&group->cursor)); /* [acq:cursor] */
     const uint32_t end = load32_relaxed(&member->held_end);
     const int32_t taken = (int32_t)(((int32_t)(cursor - end) < 0 ? cursor : end) - held);
-    if (load32_acquire(&member->busy) != MEMBER_HOLDS || taken <= 0) { /* [acq:busy] */
+    if (load32_acquire(&member->busy) < MEMBER_CLAIMS || taken <= 0) { /* [acq:busy] */
         return 0;
     }
     /* On a block channel what is more than a ring behind was given back long ago, whatever a dead one's line says. */
     const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
     const bool reused = position_sequence(tail) - held > ring->slot_count;
     return reused && !ring->overwrite ? 0 : (uint32_t)taken;
+}
+
+/* What others' entries say about messages that a dead member claims. */
+enum verdict {
+    CLAIM_STANDS, /* nobody else has them: it has, or they were given back by whoever had */
+    CLAIM_IS_VOID,
+    CLAIM_IS_OPEN, /* a living member is about to tell */
+};
+
+/* Does `other` have any of the messages from `held` to `end`, or is it about to? */
+static enum verdict verdict_of(const struct channel *channel, const struct shm_member *other, uint32_t held,
+                               uint32_t end)
+{
+    const uint64_t owner = load64_acquire(&other->owner); /* [acq:owner] */
+    const uint32_t busy = load32_acquire(&other->busy);   /* [acq:busy] */
+    const position first = load64_acquire(&other->held);  /* [acq:held] */
+    const uint32_t behind = load32_relaxed(&other->held_end);
+    if (!member_in_use(owner) || busy < MEMBER_CLAIMS || (int32_t)(position_sequence(first) - end) >= 0 ||
+        (int32_t)(behind - held) <= 0) {
+        return CLAIM_STANDS;
+    }
+    if (busy == MEMBER_CLAIMS) {
+        return member_joined(owner) && recovery_alive(channel, owner) ? CLAIM_IS_OPEN : CLAIM_STANDS;
+    }
+    fence_acquire(); /* [acq:busy] the second look at these words follows the first */
+    const bool same = load64_relaxed(&other->owner) == owner && load32_relaxed(&other->busy) == busy &&
+                      load64_relaxed(&other->held) == first;
+    return same ? CLAIM_IS_VOID : CLAIM_IS_OPEN; /* it is just giving them back: look again */
+}
+
+/*
+ * A member died between its announcement and the word that it has moved the cursor, which has moved: it may have been
+ * another that did. That one says so in its entry until it has given the messages back; if none does, they are
+ * this one's, or will be delivered a second time, marked. Two dead ones that claim the same: the same.
+ */
+static enum verdict judge(const struct channel *channel, uint32_t index)
+{
+    const struct ring *ring = &channel->ring;
+    const struct shm_member *member = &ring->members[index];
+    const uint32_t held = position_sequence(load64_relaxed(&member->held));
+    const uint32_t end = load32_relaxed(&member->held_end);
+    enum verdict verdict = CLAIM_STANDS;
+    if (load32_relaxed(&member->busy) == MEMBER_HOLDS) {
+        return verdict;
+    }
+    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max);
+         i < n && verdict == CLAIM_STANDS; i++) {
+        if (i != index && group_of(&ring->members[i]) == group_of(member)) {
+            verdict = verdict_of(channel, &ring->members[i], held, end);
+        }
+    }
+    return verdict;
 }
 
 static void announce_orphan(const struct ring *ring)
@@ -136,7 +188,10 @@ static unsigned repair_dead(struct channel *channel, uint32_t index, uint64_t ow
     }
     const struct shm_group *group = &ring->groups[group_of(member) % ring->group_max];
     if ((state & GROUP_ACTIVE) && recovery_held(ring, group, member) > 0) {
-        return recovery_orphan(ring, member, owner);
+        const enum verdict verdict = judge(channel, index);
+        if (verdict != CLAIM_IS_VOID) {
+            return verdict == CLAIM_STANDS && recovery_orphan(ring, member, owner);
+        }
     }
     return recovery_change(&member->owner, owner, owner | OWNER_SPENT);
 }

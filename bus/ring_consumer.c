@@ -199,7 +199,7 @@ static bool announce(struct consumer *consumer, position cursor, position first,
     if (load64_acquire(&consumer->group->cursor) != cursor) { /* [acq:cursor] */
         return false;
     }
-    store32_release(&own->busy, MEMBER_HOLDS); /* [rel:busy] */
+    store32_release(&own->busy, MEMBER_CLAIMS); /* [rel:busy] */
     return true;
 }
 
@@ -238,6 +238,7 @@ static int take(struct consumer *consumer, unsigned batch)
             continue;
         }
         if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
+            store32_release(&consumer->own->busy, MEMBER_HOLDS);                          /* [rel:busy] */
             consumer->sequence = sequence;
             consumer->line = line;
             consumer->end = end;
