@@ -302,7 +302,6 @@ LAYOUT_AT(shm_publisher, wakes, 72);
 LAYOUT_AT(shm_publisher, fenced, 80);
 LAYOUT_SIZE(shm_publisher, 128);
 
-LAYOUT_AT(shm_group, cursor, 0);
 LAYOUT_AT(shm_totals, messages, 0);
 LAYOUT_AT(shm_totals, bytes, 8);
 LAYOUT_AT(shm_totals, missed, 16);
@@ -310,6 +309,7 @@ LAYOUT_AT(shm_totals, aborted, 24);
 LAYOUT_AT(shm_totals, redelivered, 32);
 LAYOUT_SIZE(shm_totals, 40);
 
+LAYOUT_AT(shm_group, cursor, 0);
 LAYOUT_AT(shm_group, state, 8);
 LAYOUT_AT(shm_group, name, 64);
 LAYOUT_AT(shm_group, joined, 112);

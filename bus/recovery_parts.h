@@ -49,9 +49,6 @@ uint32_t recovery_held(const struct ring *ring, const struct shm_group *group,
 /* The state of the group that a member has joined; GROUP_FREE when it has not, or that group is gone. */
 uint64_t recovery_group_state(const struct ring *ring, const struct shm_member *member);
 
-/* Adds the counters of member `index` to its group's, and frees the entry. Under the directory lock. */
-void recovery_settle_member(const struct ring *ring, uint32_t index);
-
 /* An exclusive group goes on where its member stopped. Under the directory lock. */
 void recovery_stop_exclusive(struct shm_group *group, const struct shm_member *member, bool interrupted);
 

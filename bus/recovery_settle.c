@@ -22,19 +22,20 @@ static void free_member(struct shm_member *member)
     store64_release(&member->owner, OWNER_NONE); /* [rel:owner] */
 }
 
-void recovery_settle_member(const struct ring *ring, uint32_t index)
+/* Adds the counters of member `index` to its group's, if that is still there, and frees the entry. */
+static void settle_member(const struct ring *ring, uint32_t index)
 {
     struct shm_member *member = &ring->members[index];
-    if (recovery_group_state(ring, member) & GROUP_ACTIVE) {
-        struct shm_group *group = &ring->groups[load32_relaxed(&member->group) % ring->group_max];
-        const uint32_t other = ~load32_relaxed(&group->settled) & 1;
-        add_up(&group->totals[other], &group->totals[!other], member);
-        store32_release(&group->settled, (index + 1) << 1 | other); /* [rel:settled] */
+    if (!(recovery_group_state(ring, member) & GROUP_ACTIVE)) {
         free_member(member);
-        store32_release(&group->settled, other); /* [rel:settled] */
         return;
     }
+    struct shm_group *group = &ring->groups[load32_relaxed(&member->group) % ring->group_max];
+    const uint32_t other = ~load32_relaxed(&group->settled) & 1;
+    add_up(&group->totals[other], &group->totals[!other], member);
+    store32_release(&group->settled, (index + 1) << 1 | other); /* [rel:settled] */
     free_member(member);
+    store32_release(&group->settled, other); /* [rel:settled] */
 }
 
 /* What a holder of the lock that died had added, and not yet freed. */
@@ -93,7 +94,7 @@ unsigned recovery_settle(struct channel *channel)
             recovery_stop_exclusive(&ring->groups[load32_relaxed(&member->group) % ring->group_max], member,
                                     true);
         }
-        recovery_settle_member(ring, i);
+        settle_member(ring, i);
         settled++;
     }
     return settled;

@@ -45,11 +45,11 @@ PLANTS = {
     # The counters of who has left are added where they count already: twice, if he who does it dies.
     "settled_in_place": Plant(
         "recovery_settle.c",
-        """        const uint32_t other = ~load32_relaxed(&group->settled) & 1;
-        add_up(&group->totals[other], &group->totals[!other], member);
+        """    const uint32_t other = ~load32_relaxed(&group->settled) & 1;
+    add_up(&group->totals[other], &group->totals[!other], member);
 """,
-        """        const uint32_t other = load32_relaxed(&group->settled) & 1;
-        add_up(&group->totals[other], &group->totals[other], member);
+        """    const uint32_t other = load32_relaxed(&group->settled) & 1;
+    add_up(&group->totals[other], &group->totals[other], member);
 """,
     ),
     # A channel can be opened before its memory is there and filled.
