@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
+#include "household.h"
 #include "crew.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,14 +116,7 @@ unsigned crew_readers(const struct crew *crew)
 
 static void become_worker(const struct crew *crew, struct place *place)
 {
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)signal(signals[i], SIG_DFL);
-    }
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    household_leave();
     (void)alarm(WORKER_SECONDS);
     place->worker.random =
         random_seeded(crew->ledger->seed, 100 * (uint64_t)(place - crew->places) + place->worker.life);

@@ -5,6 +5,7 @@
  * sleep has no bound: who is not woken sleeps for good, his table stands still, and that is seen.
  */
 #define _GNU_SOURCE
+#include "household.h"
 #include "handoff.h"
 
 #include <getopt.h>
@@ -122,41 +123,14 @@ static void finish(int status)
     exit(status);
 }
 
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = ended};
-    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)sigaction(signals[i], &action, NULL);
-    }
-    sigset_t child;
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &child, NULL);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* stress-ng's own processes are ours to bury */
-}
-
 /* ---------------------------------------------------------------------------------------- processes */
-
-/* In a new child: what the parent has set up is not for it. */
-static void become_child(void)
-{
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)signal(signals[i], SIG_DFL);
-    }
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
 
 static pid_t fork_child(void)
 {
     (void)fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
-        become_child();
+        household_leave();
     } else if (pid < 0) {
         perror("handoffs: fork");
         finish(1);
@@ -313,11 +287,7 @@ static bool had_enough(void)
 /* A moment, unless a child ends first. */
 static void tick(void)
 {
-    static const struct timespec moment = {.tv_nsec = TICK_NS};
-    sigset_t child;
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigtimedwait(&child, NULL, &moment);
+    household_tick(TICK_NS);
     reap();
 }
 
@@ -443,7 +413,8 @@ int main(int argc, char **argv)
     arguments.seed = random_mix((uint64_t)time(NULL) ^ (uint64_t)getpid() << 32) >> 1;
     parse(argc, argv, &arguments);
     need_membarrier();
-    catch_signals();
+    household_catch(ended);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* stress-ng's own processes are ours to bury */
     (void)alarm(RUN_SECONDS);
     printf("seed %" PRIu64 "\n", arguments.seed);
     run.random = random_seeded(arguments.seed, 0);

@@ -4,6 +4,7 @@
  * one channel; each message says what it must be, and a ledger says who has seen it.
  */
 #define _GNU_SOURCE
+#include "household.h"
 #include "random.h"
 #include "round.h"
 
@@ -44,19 +45,6 @@ static void ended(int signal_number)
     round_bury();
     (void)!write(2, text, sizeof text - 1);
     _exit(128 + signal_number);
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = ended};
-    sigset_t child;
-    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)sigaction(signals[i], &action, NULL);
-    }
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &child, NULL);
 }
 
 static void list(void)
@@ -152,7 +140,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {.seconds = SECONDS_DEFAULT};
     arguments.seed = random_mix((uint64_t)time(NULL) ^ (uint64_t)getpid() << 32) >> 1;
     parse(argc, argv, &arguments);
-    catch_signals();
+    household_catch(ended);
     printf("seed %" PRIu64 "\n", arguments.seed);
     (void)fflush(stdout);
     int failed = 0;

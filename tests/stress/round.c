@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
+#include "household.h"
 #include "round.h"
 
 #include "verify.h"
@@ -90,11 +91,7 @@ static void strike(void)
 /* Waits for a child's end or a moment, whichever comes first, then looks after everything. */
 static void tick(void)
 {
-    static const struct timespec moment = {.tv_nsec = TICK_NS};
-    sigset_t child;
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigtimedwait(&child, NULL, &moment);
+    household_tick(TICK_NS);
     crew_reap(at_work.crew);
     crew_watch(at_work.crew);
 }

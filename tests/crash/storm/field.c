@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
+#include "household.h"
 #include "field.h"
 
 #include "verify.h"
@@ -186,11 +187,7 @@ static void open_views(void)
 /* Waits for a child's end or a moment, whichever comes first, then looks after everybody. */
 static void tick(void)
 {
-    static const struct timespec moment = {.tv_nsec = TICK_NS};
-    sigset_t child;
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigtimedwait(&child, NULL, &moment);
+    household_tick(TICK_NS);
     for (unsigned i = 0; i < at_work.count; i++) {
         crew_reap(at_work.crews[i]);
         if (at_work.awaited && at_work.awaited(at_work.crews[i])) {

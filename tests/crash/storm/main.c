@@ -4,6 +4,7 @@
  * instruction and started again, for as long as one likes. Rounds of several kinds take turns: see field.h.
  */
 #define _GNU_SOURCE
+#include "household.h"
 #include "field.h"
 
 #include <getopt.h>
@@ -41,19 +42,6 @@ static void ended(int signal_number)
     field_bury();
     (void)!write(2, text, sizeof text - 1);
     _exit(128 + signal_number);
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = ended};
-    sigset_t child;
-    const int signals[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)sigaction(signals[i], &action, NULL);
-    }
-    (void)sigemptyset(&child);
-    (void)sigaddset(&child, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &child, NULL);
 }
 
 static uint64_t number(const char *text)
@@ -139,7 +127,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {.seconds = SECONDS_DEFAULT, .round = ROUND_SECONDS, .kind = -1};
     arguments.seed = random_mix((uint64_t)time(NULL) ^ (uint64_t)getpid() << 32) >> 1;
     parse(argc, argv, &arguments);
-    catch_signals();
+    household_catch(ended);
     struct field_totals totals = {0};
     struct stalls_histogram *histograms = mmap(NULL, FIELD_KINDS * STALLS_KINDS * sizeof *histograms,
                                                PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
