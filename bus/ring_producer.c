@@ -277,7 +277,7 @@ static void mark_writing(const struct producer *producer, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         const uint64_t sequence = producer->first + i;
         const stamp s = stamp_make(ring_lap(ring, sequence), producer->id, 0, STAMP_WRITING);
-        store64_relaxed(ring_slot(ring, sequence), s);
+        store64_release(ring_slot(ring, sequence), s); /* [rel:stamp] the tail before it */
     }
     fence_release(); /* [rel:writing] */
 }
