@@ -88,7 +88,7 @@ static unsigned repair_publisher(struct channel *channel, uint32_t index)
     }
     /*
      * A message of its claim that a living publisher names too may stay unfinished behind this: it is aborted as one
-     * that nobody names, when that publisher has gone on.
+     * that nobody names, when that publisher has gone on: by repair_fronts() or recovery_abort_unnamed().
      */
     if (recovery_change(&publisher->owner, owner, OWNER_NONE)) {
         waiter_forget(&ring->shared->space, &channel->segment->self, participant_index(owner));
@@ -114,6 +114,18 @@ static unsigned repair_fronts(struct channel *channel)
     for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
         const uint32_t held = position_sequence(load64_relaxed(&ring->members[i].held));
         repaired += abort_message(channel, sequence_near(tail, held), tail, NOBODY);
+    }
+    return repaired;
+}
+
+unsigned recovery_abort_unnamed(struct channel *channel)
+{
+    const struct ring *ring = &channel->ring;
+    position end;
+    const uint64_t tail = ring_tail(ring, &end);
+    unsigned repaired = 0;
+    for (uint64_t sequence = tail - ring->slot_count; sequence != tail; sequence++) {
+        repaired += abort_message(channel, sequence, tail, NOBODY);
     }
     return repaired;
 }

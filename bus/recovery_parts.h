@@ -30,6 +30,10 @@ static inline bool recovery_change(atomic_u64 *owner, uint64_t from, uint64_t to
 /* Aborts what the dead have claimed and not finished, and frees their entries. */
 unsigned recovery_repair_publishers(struct channel *channel);
 
+/* Aborts what is not finished and nobody alive names, wherever it is: recovery_repair_publishers() takes care of what
+ * somebody may be waiting for. */
+unsigned recovery_abort_unnamed(struct channel *channel);
+
 /* Frees groups that nobody alive is in, but durable ones. */
 unsigned recovery_repair_groups(struct channel *channel);
 
