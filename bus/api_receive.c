@@ -400,7 +400,7 @@ static int deliver(struct subscriber *subscriber, const struct handle *handle, u
                              "the callback forked, and this is the child: the subscriber is its parent's");
         }
         let_go(subscriber, &slot);
-        if (stop || count == max || load32_acquire(subscriber->closing)) { /* [acq:closing] */
+        if (stop || count == max || load32_relaxed(subscriber->closing)) {
             subscriber->consumer.holding = CONSUMER_NOTHING;
             return (int)count;
         }

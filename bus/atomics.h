@@ -5,6 +5,8 @@
  * concurrency   every function: any thread of any process, on the same word
  * killed        each is one access: it has happened or it has not
  *
+ * A failing cas_release() looks at nothing: `expected` is a value, to be compared or thrown away.
+ *
  * There is no plain `load` or `store`: whoever touches shared memory says which order it needs, and each
  * release/acquire pair carries a label that docs/memory-model.md lists.
  */
@@ -38,7 +40,9 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "atomic
     static inline void store##bits##_release(atomic_u##bits *word, uint##bits##_t value)                     \
     {                                                                                                        \
         atomic_store_explicit(word, value, memory_order_release);                                            \
-    }                                                                                                        \
+    }
+
+#define SHMBUS_DEFINE_CHANGES(bits)                                                                          \
     static inline uint##bits##_t exchange##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)        \
     {                                                                                                        \
         return atomic_exchange_explicit(word, value, memory_order_acq_rel);                                  \
@@ -47,17 +51,45 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "atomic
     {                                                                                                        \
         return atomic_fetch_add_explicit(word, value, memory_order_relaxed);                                 \
     }                                                                                                        \
+    static inline uint##bits##_t add##bits##_release(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_add_explicit(word, value, memory_order_release);                                 \
+    }                                                                                                        \
     static inline uint##bits##_t add##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)             \
     {                                                                                                        \
         return atomic_fetch_add_explicit(word, value, memory_order_acq_rel);                                 \
+    }                                                                                                        \
+    static inline uint##bits##_t or ##bits##_relaxed(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_or_explicit(word, value, memory_order_relaxed);                                  \
+    }                                                                                                        \
+    static inline uint##bits##_t or ##bits##_release(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_or_explicit(word, value, memory_order_release);                                  \
     }                                                                                                        \
     static inline uint##bits##_t or ##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)             \
     {                                                                                                        \
         return atomic_fetch_or_explicit(word, value, memory_order_acq_rel);                                  \
     }                                                                                                        \
-    static inline uint##bits##_t and##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t value)             \
+    static inline uint##bits##_t and##bits##_relaxed(atomic_u##bits *word, uint##bits##_t value)             \
     {                                                                                                        \
-        return atomic_fetch_and_explicit(word, value, memory_order_acq_rel);                                 \
+        return atomic_fetch_and_explicit(word, value, memory_order_relaxed);                                 \
+    }                                                                                                        \
+    static inline uint##bits##_t and##bits##_release(atomic_u##bits *word, uint##bits##_t value)             \
+    {                                                                                                        \
+        return atomic_fetch_and_explicit(word, value, memory_order_release);                                 \
+    }                                                                                                        \
+    static inline bool cas##bits##_acquire(atomic_u##bits *word, uint##bits##_t *expected,                   \
+                                           uint##bits##_t desired)                                           \
+    {                                                                                                        \
+        return atomic_compare_exchange_strong_explicit(word, expected, desired, memory_order_acquire,        \
+                                                       memory_order_acquire);                                \
+    }                                                                                                        \
+    static inline bool cas##bits##_release(atomic_u##bits *word, uint##bits##_t *expected,                   \
+                                           uint##bits##_t desired)                                           \
+    {                                                                                                        \
+        return atomic_compare_exchange_strong_explicit(word, expected, desired, memory_order_release,        \
+                                                       memory_order_relaxed);                                \
     }                                                                                                        \
     static inline bool cas##bits##_acq_rel(atomic_u##bits *word, uint##bits##_t *expected,                   \
                                            uint##bits##_t desired)                                           \
@@ -68,7 +100,10 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "atomic
 
 SHMBUS_DEFINE_ATOMICS(32)
 SHMBUS_DEFINE_ATOMICS(64)
+SHMBUS_DEFINE_CHANGES(32)
+SHMBUS_DEFINE_CHANGES(64)
 #undef SHMBUS_DEFINE_ATOMICS
+#undef SHMBUS_DEFINE_CHANGES
 
 static inline void fence_acquire(void)
 {

@@ -150,7 +150,7 @@ static void granted(const struct ring *ring, position tail, uint32_t *slots, uin
         if (load64_acquire(&ring->publishers[i].owner) == OWNER_NONE) { /* [acq:owner] */
             continue;
         }
-        const position limit = load64_acquire(&ring->publishers[i].limit); /* [acq:limit] */
+        const position limit = load64_relaxed(&ring->publishers[i].limit);
         const int32_t ahead = (int32_t)(position_sequence(limit) - position_sequence(tail));
         if (ahead > 0) {
             /* It may have looked again since the tail was read: what it was granted unseen is one grant at most. */

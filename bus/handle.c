@@ -137,7 +137,7 @@ void handle_free(struct handle *handle)
 bool handle_unpin(struct handle *handle)
 {
     urcu_bp_read_lock();
-    if (likely(!load32_acquire(&handle->closing))) { /* [acq:closing] */
+    if (likely(!load32_relaxed(&handle->closing))) {
         /* Inside the section: a close that begins now waits for its end before it looks at the pin. */
         store32_release(&handle->pinned, 0); /* [rel:pinned] */
         return true;
@@ -166,8 +166,8 @@ int handle_close(const void *key, enum handle_kind kind)
     if (!handle) {
         return handle_error(key, kind);
     }
-    store32_release(&handle->closing, 1);  /* [rel:closing] */
-    (void)add64_acq_rel(&handle_epoch, 1); /* [rel:epoch] */
+    store32_relaxed(&handle->closing, 1);
+    (void)add64_release(&handle_epoch, 1); /* [rel:epoch] */
     handle->wake(handle);
     urcu_bp_synchronize_rcu();
     HANDLE_GRACE_PERIOD_OVER();
@@ -181,5 +181,5 @@ int handle_close(const void *key, enum handle_kind kind)
 void handle_forked(void)
 {
     (void)add32_relaxed(&fork_generation, 1);
-    (void)add64_acq_rel(&handle_epoch, 1); /* [rel:epoch] */
+    (void)add64_release(&handle_epoch, 1); /* [rel:epoch] */
 }

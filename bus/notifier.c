@@ -29,7 +29,7 @@ static void *sleep_when_armed(void *context)
         }
         waiter_execute(&notifier->plan);
         /* Parked before it is readable: who drains it afterwards sees that he must arm again. [rel:notifier] */
-        if (cas32_acq_rel(&notifier->state, &state, PARKED)) {
+        if (cas32_release(&notifier->state, &state, PARKED)) {
             os_event_signal(notifier->fd);
         }
     }

@@ -36,7 +36,7 @@ static bool pin(struct region *region)
 {
     uint32_t state = load32_acquire(&region->state); /* [acq:region] */
     while (state & REGION_USED) {
-        if (cas32_acq_rel(&region->state, &state, state + REGION_PIN)) { /* [acq:region] */
+        if (cas32_acquire(&region->state, &state, state + REGION_PIN)) { /* [acq:region] */
             return true;
         }
     }
@@ -194,7 +194,7 @@ int os_guard_watch(const void *address, uint64_t size, int fd)
     for (unsigned i = 0; i < GUARD_REGIONS; i++) {
         uint32_t state = REGION_FREE;
         if (load32_relaxed(&regions[i].state) == REGION_FREE &&
-            cas32_acq_rel(&regions[i].state, &state, REGION_TAKEN)) { /* [acq:region-free] */
+            cas32_acquire(&regions[i].state, &state, REGION_TAKEN)) { /* [acq:region-free] */
             use(&regions[i], address, size, fd);
             return 0;
         }

@@ -97,7 +97,7 @@ bool participant_alive(const struct participant *self, uint64_t owner)
 
 bool participant_barrier(const struct participant *self)
 {
-    if (likely(os_barrier_global())) {
+    if (likely(os_barrier_global())) { /* [asym:wait] with waiter_notify() of waiter.h */
         return true;
     }
     atomic_u32 *flags = &self->table[self->index].flags;
@@ -108,6 +108,6 @@ bool participant_barrier(const struct participant *self)
 void participant_ring(const struct participant *self, uint32_t index)
 {
     atomic_u32 *bell = &self->table[index].bell;
-    (void)add32_acq_rel(bell, 1); /* [rel:bell] */
+    (void)add32_release(bell, 1); /* [rel:bell] */
     os_futex_wake_all(bell);
 }

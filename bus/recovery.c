@@ -90,7 +90,7 @@ void recovery_clear_group(const struct ring *ring, uint32_t group)
         if ((load32_relaxed(&member->group) & ~MEMBER_JOINING) == group) {
             /* Repairs go on beside this: none of their states may stay. */
             while (owner != OWNER_NONE &&
-                   !cas64_acq_rel(&member->owner, &owner, OWNER_NONE)) { /* [rel:owner] */
+                   !cas64_release(&member->owner, &owner, OWNER_NONE)) { /* [rel:owner] */
             }
         }
     }
@@ -98,7 +98,7 @@ void recovery_clear_group(const struct ring *ring, uint32_t group)
 
 void recovery_remove_group(struct channel *channel, uint32_t group)
 {
-    (void)and64_acq_rel(&channel->ring.groups[group].state, GROUP_JOINS); /* [rel:group-state] */
+    (void)and64_release(&channel->ring.groups[group].state, GROUP_JOINS); /* [rel:group-state] */
     recovery_clear_group(&channel->ring, group);
     notify_all(channel);
 }

@@ -66,7 +66,7 @@ static bool abort_message(struct channel *channel, uint64_t sequence, uint64_t t
         return false;
     }
     const stamp aborted = stamp_make(ring_lap(ring, sequence), publisher, 0, STAMP_ABORTED);
-    return cas64_acq_rel(slot, &seen, aborted); /* [rel:stamp] */
+    return cas64_release(slot, &seen, aborted); /* [rel:stamp] */
 }
 
 static unsigned repair_publisher(struct channel *channel, uint32_t index)

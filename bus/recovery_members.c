@@ -39,7 +39,7 @@ static bool free_group_if_empty(struct channel *channel, uint32_t group)
     atomic_u64 *word = &channel->ring.groups[group].state;
     uint64_t state = load64_acquire(word); /* [acq:group-state] */
     return (state & (GROUP_ACTIVE | GROUP_DURABLE)) == GROUP_ACTIVE && !has_living_member(channel, group) &&
-           cas64_acq_rel(word, &state, state & GROUP_JOINS); /* [rel:group-state] */
+           cas64_release(word, &state, state & GROUP_JOINS); /* [rel:group-state] */
 }
 
 unsigned recovery_repair_groups(struct channel *channel)
@@ -122,7 +122,7 @@ static enum verdict judge(const struct channel *channel, uint32_t index)
 
 static void announce_orphan(const struct ring *ring)
 {
-    (void)add32_acq_rel(&ring->shared->orphans, 1); /* [rel:orphans] */
+    (void)add32_release(&ring->shared->orphans, 1); /* [rel:orphans] */
 }
 
 bool recovery_orphan(const struct ring *ring, struct shm_member *member, uint64_t owner)
@@ -276,7 +276,7 @@ bool recovery_adopt(struct channel *channel, uint32_t group, uint32_t self, stru
     const uint32_t count = recovery_held(ring, &ring->groups[group], orphan);
     const position held = load64_acquire(&orphan->held); /* [acq:held] */
     consumer_adopt(consumer, held, count, load32_relaxed(&orphan->attempts) + 1);
-    (void)add32_acq_rel(&ring->shared->handovers, 1); /* [rel:handovers] */
+    (void)add32_release(&ring->shared->handovers, 1); /* [rel:handovers] */
     (void)recovery_change(&orphan->owner, mark, (owner & OWNER_PARTICIPANT) | OWNER_SPENT);
     return count > 0;
 }

@@ -24,7 +24,7 @@ static inline bool recovery_alive(const struct channel *channel, uint64_t owner)
 
 static inline bool recovery_change(atomic_u64 *owner, uint64_t from, uint64_t to)
 {
-    return cas64_acq_rel(owner, &from, to); /* [rel:owner] [acq:owner] */
+    return cas64_release(owner, &from, to); /* [rel:owner] */
 }
 
 /* Aborts what the dead have claimed and not finished, and frees their entries. */

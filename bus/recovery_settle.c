@@ -60,7 +60,7 @@ void recovery_stop_exclusive(struct shm_group *group, const struct shm_member *m
     }
     if (interrupted) {
         store32_relaxed(&group->attempts, load32_relaxed(&member->attempts) + 1);
-        (void)or64_acq_rel(&group->state, GROUP_INTERRUPTED); /* [rel:group-state] */
+        (void)or64_release(&group->state, GROUP_INTERRUPTED); /* [rel:group-state] */
     }
 }
 

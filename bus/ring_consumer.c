@@ -237,7 +237,7 @@ static int take(struct consumer *consumer, unsigned batch)
         if (!announce(consumer, cursor, position_make(sequence, line), end)) {
             continue;
         }
-        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
+        if (cas64_release(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
             store32_release(&consumer->own->busy, MEMBER_HOLDS);                          /* [rel:busy] */
             consumer->sequence = sequence;
             consumer->line = line;

@@ -66,7 +66,7 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     } else {
         store64_release(&producer->own->intent, tail); /* [rel:intent] */
     }
-    store64_release(&producer->own->limit, tail); /* [rel:limit] */
+    store64_relaxed(&producer->own->limit, tail);
 }
 
 void producer_allow_window(struct producer *producer, bool allowed)
@@ -135,16 +135,15 @@ static struct cursor_room look(struct producer *producer, uint64_t sequence, uin
     const uint32_t asked = 2 * want->lines > ring->grant_lines ? 2 * want->lines : ring->grant_lines;
     const uint32_t lines = asked < ring->arena_lines ? asked : ring->arena_lines;
     const position limit = position_make(sequence + slots, line + lines);
-    store64_release(&producer->own->limit, limit); /* [rel:limit] */
-    fence_seq_cst();                               /* [fence:join] with cursor_join() */
+    store64_relaxed(&producer->own->limit, limit);
+    fence_seq_cst(); /* [fence:join] with cursor_join() */
     producer->rebased = producer->rebased && line - position_line(producer->base) < ring->arena_lines;
     const struct cursor_room room = cursor_room(ring, sequence, position_make(sequence, line), producer->id,
                                                 want->exact, producer->rebased ? &producer->base : NULL);
     producer->arena_empty = room.lines == ring->arena_lines;
     producer->limit = sequence + (room.slots < slots ? room.slots : slots);
     producer->limit_line = line + (room.lines < lines ? room.lines : lines);
-    store64_release(&producer->own->limit,
-                    position_make(producer->limit, producer->limit_line)); /* [rel:limit] */
+    store64_relaxed(&producer->own->limit, position_make(producer->limit, producer->limit_line));
     return room;
 }
 

@@ -176,7 +176,7 @@ static void become_member(struct consumer *consumer, uint32_t index)
     }
     store32_release(&consumer->own->group, index); /* [rel:member-group] */
     if (interrupted) {
-        (void)and64_acq_rel(&group->state, ~GROUP_INTERRUPTED); /* [rel:group-state] */
+        (void)and64_release(&group->state, ~GROUP_INTERRUPTED); /* [rel:group-state] */
     }
 }
 

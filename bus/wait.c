@@ -230,7 +230,7 @@ static bool source_ready(const struct wait_request *request, bool thorough)
 static int source_ended(const struct wait_request *request)
 {
     const struct wait_for_source *one = request->context;
-    if (load32_acquire(one->closing)) { /* [acq:closing] */
+    if (load32_relaxed(one->closing)) {
         return -ECANCELED;
     }
     return channel_removed(one->source.channel) ? -EIDRM : 0;

@@ -16,7 +16,7 @@ static void ring_all_of(const struct participant *self, uint32_t bit)
 static void ring_bells(const struct shm_wait *wait, const struct participant *self)
 {
     for (uint32_t i = 0; i < WAIT_BELL_WORDS; i++) {
-        uint64_t bits = load64_acquire(&wait->bells[i]); /* [acq:bells] */
+        uint64_t bits = load64_relaxed(&wait->bells[i]);
         for (; bits != 0; bits &= bits - 1) {
             ring_all_of(self, 64 * i + (uint32_t)__builtin_ctzll(bits));
         }
@@ -30,14 +30,14 @@ bool waiter_wake(struct shm_wait *wait, const struct participant *self)
         return false;
     }
     if (sleepers & WAIT_ASLEEP) {
-        (void)add32_acq_rel(&wait->event, 1); /* [rel:event] */
+        (void)add32_release(&wait->event, 1); /* [rel:event] */
         os_futex_wake_all(&wait->event);
     }
     if (sleepers & WAIT_BELLS) {
         ring_bells(wait, self);
     }
     /* Fails when somebody has raised a flag since: he may sleep after our wake-up. [rel:sleepers] */
-    (void)cas64_acq_rel(&wait->sleepers, &sleepers, sleepers & ~WAIT_FLAGS);
+    (void)cas64_release(&wait->sleepers, &sleepers, sleepers & ~WAIT_FLAGS);
     return true;
 }
 
@@ -54,9 +54,9 @@ bool waiter_take(struct waiter_ticket *ticket, atomic_u32 *word)
 void waiter_raise(struct shm_wait *wait, uint64_t flag)
 {
     /* The count even if the flag is up: a waker that saw it before must not take it down. [rel:sleepers] */
-    const uint64_t before = add64_acq_rel(&wait->sleepers, WAIT_RAISED);
+    const uint64_t before = add64_release(&wait->sleepers, WAIT_RAISED);
     if ((before & flag) == 0) {
-        (void)or64_acq_rel(&wait->sleepers, flag); /* [rel:sleepers] */
+        (void)or64_release(&wait->sleepers, flag); /* [rel:sleepers] */
     }
 }
 
@@ -65,7 +65,7 @@ void waiter_raise_bell(struct shm_wait *wait, uint32_t index)
     atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
     const uint64_t bit = UINT64_C(1) << index % 64;
     if ((load64_relaxed(word) & bit) == 0) {
-        (void)or64_acq_rel(word, bit); /* [rel:bells] before the flag: who sees that finds the bit */
+        (void)or64_relaxed(word, bit); /* before the flag, which releases it: who sees that finds the bit */
     }
     waiter_raise(wait, WAIT_BELLS);
 }
@@ -75,7 +75,8 @@ void waiter_forget(struct shm_wait *wait, const struct participant *self, uint32
     const uint64_t bit = UINT64_C(1) << index % 64;
     atomic_u64 *word = &wait->bells[index % WAIT_BELL_BITS / 64];
     if (index < self->count && (load64_relaxed(word) & bit) != 0) {
-        (void)and64_acq_rel(word, ~bit); /* [rel:bells] before the bell: who hears that finds it gone */
+        (void)and64_relaxed(word,
+                            ~bit); /* before the bell, which releases it: who hears that finds it gone */
         ring_all_of(self, index % WAIT_BELL_BITS);
     }
 }
@@ -136,6 +137,6 @@ uint32_t waiter_interrupts(void)
 
 void waiter_interrupt(void)
 {
-    (void)add32_acq_rel(&interrupts, 1); /* [rel:interrupts] */
+    (void)add32_release(&interrupts, 1); /* [rel:interrupts] */
     os_futex_wake_all(&interrupts);
 }

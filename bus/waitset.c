@@ -79,7 +79,7 @@ static void leave(struct waitset *set)
 /* Makes who sleeps, in a wait or for the descriptor, look again. */
 static void ring(struct waitset *set)
 {
-    (void)add32_acq_rel(&set->event, 1); /* [rel:event] */
+    (void)add32_release(&set->event, 1); /* [rel:event] */
     os_futex_wake_all(&set->event);
     for (unsigned i = 0; i < set->buses; i++) {
         participant_ring(set->self[i], set->self[i]->index);
@@ -337,7 +337,7 @@ static bool set_ready(const struct wait_request *request, bool thorough)
 
 static int set_ended(const struct wait_request *request)
 {
-    return load32_acquire(set_of(request)->closing) ? -ECANCELED : 0; /* [acq:closing] */
+    return load32_relaxed(set_of(request)->closing) ? -ECANCELED : 0;
 }
 
 static bool set_held_up(const struct wait_request *request)

@@ -50,9 +50,9 @@ PLANTS = {
         """        if (!announce(consumer, cursor, position_make(sequence, line), end)) {
             continue;
         }
-        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
+        if (cas64_release(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
 """,
-        """        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) {
+        """        if (cas64_release(&consumer->group->cursor, &cursor, position_make(end, line))) {
             (void)announce(consumer, position_make(end, line), position_make(sequence, line), end);
 """,
     ),
@@ -71,7 +71,7 @@ PLANTS = {
     # Whoever repairs late undoes what has happened since.
     "repair-by-store": Plant(
         "recovery_claims.c",
-        "    return cas64_acq_rel(slot, &seen, aborted); /* [rel:stamp] */",
+        "    return cas64_release(slot, &seen, aborted); /* [rel:stamp] */",
         "    store64_release(slot, aborted);\n    return true;",
     ),
     # Who takes a dead one's place makes him look alive.

@@ -36,9 +36,9 @@ PLANTS = {
         """        if (!announce(consumer, cursor, position_make(sequence, line), end)) {
             continue;
         }
-        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
+        if (cas64_release(&consumer->group->cursor, &cursor, position_make(end, line))) { /* [rel:cursor] */
 """,
-        """        if (cas64_acq_rel(&consumer->group->cursor, &cursor, position_make(end, line))) {
+        """        if (cas64_release(&consumer->group->cursor, &cursor, position_make(end, line))) {
             (void)announce(consumer, position_make(end, line), position_make(sequence, line), end);
 """,
     ),
