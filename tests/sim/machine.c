@@ -51,6 +51,7 @@ static struct {
     uint64_t next_change;
     uint32_t changes;
     uint64_t lowest; /* priorities are given downwards */
+    uint32_t spawned;
     uint32_t kills;
     uint32_t stops;
     bool calm;
@@ -176,6 +177,7 @@ void machine_point(const char *what)
 void machine_relax(void)
 {
     struct process *self = machine.current;
+    weak_relax();
     if (self && !machine.calm) {
         self->priority = --machine.lowest;
         leave();
@@ -207,6 +209,7 @@ void machine_calm(void)
 {
     settle();
     machine.calm = true;
+    weak_calm();
     machine.granted = UNLIMITED;
     share_out();
 }
@@ -226,6 +229,7 @@ bool machine_block(const void *key, int64_t until)
     self->key = key;
     self->until = until;
     self->woken = false;
+    weak_relax();
     leave();
     return self->woken;
 }
@@ -459,7 +463,7 @@ struct machine_process *machine_spawn(void (*life)(struct machine_process *self,
         if (process->state == FREE) {
             const uint32_t lives = process->public.life;
             *process = (struct process){
-                .public = {.index = i, .life = lives},
+                .public = {.index = i, .thread = machine.spawned++, .life = lives},
                 .state = READY,
                 .life = life,
                 .argument = context,
@@ -483,6 +487,7 @@ void machine_reset(uint64_t seed, const struct machine_plan *plan, bool trace)
     machine.plan = *plan;
     machine.random = random_seeded(seed, 1);
     machine.time = 1000000000;
+    weak_reset(seed, plan->stale);
     machine.lowest = UINT64_C(1) << 62;
     machine.changes = plan->changes;
     machine_tracing = trace;

@@ -33,13 +33,15 @@ struct machine_plan {
     uint64_t burial;      /* most steps between a kill and the release of the locks */
     uint32_t changes;     /* of priorities */
     uint64_t change_span; /* steps in which they happen */
+    uint32_t stale;       /* one load in so many that may find an older value does; 0: none does */
     uint32_t before_cas;  /* others run before one in so many compare-and-swaps; 0: before none */
 };
 
 /* What a process of the world is doing, for the trace and for those who judge. */
 struct machine_process {
     uint32_t index;
-    uint32_t life; /* how many processes had this index before */
+    uint32_t thread; /* no other process of the schedule has this number */
+    uint32_t life;   /* how many processes had this index before */
     uint64_t steps;
     uint32_t calls;      /* calls into the library begun */
     uint32_t kill_call;  /* killed in this call... */

@@ -4,11 +4,14 @@
  */
 #include "world.h"
 
+#include "orders.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +26,7 @@ struct options {
     uint32_t workers;
     bool trace;
     bool expect_violation;
+    bool sites;
 };
 
 /* What a worker has done, seen by its parent. */
@@ -76,6 +80,9 @@ static pid_t start_worker(const struct options *options, uint32_t worker, struct
     }
     if (pid == 0) {
         work(options, worker, tally, end);
+        if (options->sites) {
+            orders_print();
+        }
         (void)fflush(stdout);
         _exit(0);
     }
@@ -140,15 +147,19 @@ static int run(const struct options *options)
 
 static int usage(int status)
 {
-    fputs("sim [--seed=N] [--schedules=N] [--seconds=N] [--jobs=N] [--trace] [--expect-violation]\n"
-          "Simulated processes on a simulated host use the library's own source. Each seed is one schedule.\n"
-          "  --seed=N             the first seed [1]; alone, or with --trace: this one only\n"
-          "  --schedules=N        how many [1000000]\n"
-          "  --seconds=N          for how long, whatever their number\n"
-          "  --jobs=N             processes that share the seeds [one per CPU]\n"
-          "  --trace              every step\n"
-          "  --expect-violation   succeed if, and only if, something is found\n",
-          status == 0 ? stdout : stderr);
+    fputs(
+        "sim [--seed=N] [--schedules=N] [--seconds=N] [--jobs=N] [--trace] [--expect-violation]\n"
+        "Simulated processes on a simulated host use the library's own source. Each seed is one schedule.\n"
+        "  --seed=N             the first seed [1]; alone, or with --trace: this one only\n"
+        "  --schedules=N        how many [1000000]\n"
+        "  --seconds=N          for how long, whatever their number\n"
+        "  --jobs=N             processes that share the seeds [one per CPU]\n"
+        "  --trace              every step\n"
+        "  --expect-violation   succeed if, and only if, something is found\n"
+        "  --weak               memory as weak as C11 allows, and races of plain accesses are found\n"
+        "  --weaken=N[a|r]      access number N acquires, or releases, or neither, no more; the rest as --weak\n"
+        "  --accesses           print the ordered accesses, and how often each was met\n",
+        status == 0 ? stdout : stderr);
     return status;
 }
 
@@ -162,13 +173,35 @@ static uint64_t number(const char *text)
     return value;
 }
 
+/* "NAME:acquire", "NAME:release" or "NAME". */
+static void weaken(char *text)
+{
+    enum weak_order part = WEAK_ACQ_REL;
+    char *side = strchr(text, ':');
+    if (side) {
+        *side++ = 0;
+        part = strcmp(side, "acquire") == 0 ? WEAK_ACQUIRE : WEAK_RELEASE;
+    }
+    if (orders_weaken(text, part) == 0) {
+        fprintf(stderr, "sim: no ordered access is labelled %s, or has this number\n", text);
+        exit(2);
+    }
+    world_weaken();
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seed", required_argument, NULL, 's'},    {"schedules", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 't'}, {"jobs", required_argument, NULL, 'j'},
-        {"trace", no_argument, NULL, 'v'},         {"expect-violation", no_argument, NULL, 'x'},
-        {"help", no_argument, NULL, 'h'},          {0}};
+    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
+                                          {"schedules", required_argument, NULL, 'n'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"trace", no_argument, NULL, 'v'},
+                                          {"expect-violation", no_argument, NULL, 'x'},
+                                          {"weak", no_argument, NULL, 'w'},
+                                          {"weaken", required_argument, NULL, 'W'},
+                                          {"accesses", no_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     struct options options = {.workers = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN)};
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (option) {
@@ -186,6 +219,15 @@ int main(int argc, char **argv)
             break;
         case 'v':
             options.trace = true;
+            break;
+        case 'w':
+            world_weaken();
+            break;
+        case 'W':
+            weaken(optarg);
+            break;
+        case 'p':
+            options.sites = true;
             break;
         case 'x':
             options.expect_violation = true;

@@ -115,9 +115,14 @@ static unsigned char byte_of(uint32_t message, size_t at)
 static void fill(unsigned char *to, uint32_t message, size_t from, size_t end)
 {
     sim_step(to + from);
+    if (oracle.overwrite) {
+        weak_words(to + from, end - from);
+    }
+    weak_writes(to + from, end - from);
     for (size_t i = from; i < end; i++) {
         to[i] = byte_of(message, i);
     }
+    weak_wrote(to + from, end - from);
 }
 
 void oracle_fill(void *to, uint32_t message)
@@ -173,6 +178,7 @@ static uint32_t read_message(const shmbus_message *seen)
     const unsigned char *bytes = seen->data;
     uint32_t message;
     sim_step(bytes);
+    weak_reads(bytes, seen->size);
     memcpy(&message, bytes, sizeof message);
     if (seen->size < ORACLE_SIZE_MIN || message >= oracle.message_count) {
         machine_violation("sequence %" PRIu64 " holds no message: %zu bytes, number %u", seen->sequence,

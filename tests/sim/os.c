@@ -30,6 +30,7 @@
 struct file {
     uint32_t index; /* of the process that opened it */
     uint32_t life;
+    uint32_t thread;
     bool open;
     bool unnamed;      /* created, not published: what was written waits in `header` */
     uint64_t reserved; /* of an unnamed one */
@@ -38,7 +39,8 @@ struct file {
 
 /* One byte's lock. */
 struct lock {
-    int holder; /* exclusively; 0: nobody */
+    int holder;             /* exclusively; 0: nobody */
+    struct weak_clock last; /* what those who let go of it knew */
     uint64_t shared[FILES / 64];
 };
 
@@ -51,6 +53,7 @@ static struct {
     struct lock locks[LOCKS];
     bool exists;
     uint64_t size;
+    struct weak_clock published;
 } host;
 
 static struct {
@@ -63,6 +66,7 @@ void os_reset(void)
     memset(sim_memory, 0, host.size);
     memset(host.files, 0, sizeof host.files[0] * (size_t)(host.last_file + 1));
     memset(host.locks, 0, sizeof host.locks);
+    memset(&host.published, 0, sizeof host.published);
     host.last_file = 0;
     host.exists = false;
     host.size = 0;
@@ -84,11 +88,14 @@ void sim_copy_shared(void *to, const void *from, size_t size)
     const void *shared = sim_is_shared(to) ? to : from;
     const size_t half = size > 8 ? size / 2 : 0;
     sim_step(shared);
+    weak_reads(from, size);
+    weak_writes(to, size);
     memcpy(to, from, half);
     if (half > 0) {
         sim_step((const unsigned char *)shared + half);
     }
     memcpy((unsigned char *)to + half, (const unsigned char *)from + half, size - half);
+    weak_wrote(to, size);
 }
 
 int error_set(int err, const char *format, ...)
@@ -129,7 +136,11 @@ static bool is_held_by_others(const struct lock *lock, int fd)
 
 static void let_go(struct lock *lock, int fd)
 {
-    lock->shared[fd / 64] &= ~(UINT64_C(1) << fd % 64);
+    const uint64_t bit = UINT64_C(1) << fd % 64;
+    if (lock->holder == fd || lock->shared[fd / 64] & bit) {
+        weak_gives(&lock->last, host.files[fd].thread);
+    }
+    lock->shared[fd / 64] &= ~bit;
     if (lock->holder == fd) {
         lock->holder = 0;
     }
@@ -143,6 +154,7 @@ int os_lock_try(int fd, int64_t byte)
     if (is_held_by_others(lock, fd)) {
         return -EAGAIN;
     }
+    weak_takes(&lock->last);
     lock->holder = fd;
     return 0;
 }
@@ -172,7 +184,12 @@ int os_lock_release(int fd, int64_t byte)
 bool os_lock_is_held(int fd, int64_t byte)
 {
     machine_point("is it locked?");
-    return is_held_by_others(lock_of(byte), fd);
+    const struct lock *lock = lock_of(byte);
+    if (is_held_by_others(lock, fd)) {
+        return true;
+    }
+    weak_takes(&lock->last);
+    return false;
 }
 
 bool os_lock_is_owned(int fd, int64_t byte)
@@ -209,7 +226,8 @@ static int open_file(void)
     }
     const struct machine_process *self = machine_self();
     const int fd = ++host.last_file;
-    host.files[fd] = (struct file){.index = self->index, .life = self->life, .open = true};
+    host.files[fd] =
+        (struct file){.index = self->index, .life = self->life, .thread = self->thread, .open = true};
     return fd;
 }
 
@@ -217,6 +235,7 @@ int os_segment_open(const char *name, bool writable)
 {
     (void)name, (void)writable;
     machine_point("open");
+    weak_takes(&host.published);
     return host.exists ? open_file() : -ENOENT;
 }
 
@@ -243,6 +262,8 @@ int os_segment_publish(int fd, const char *name)
         return -EEXIST;
     }
     memcpy(sim_memory, &host.files[fd].header, sizeof host.files[fd].header);
+    weak_emptied(sim_memory, sizeof host.files[fd].header);
+    weak_gives(&host.published, machine_self()->thread);
     host.files[fd].unnamed = false;
     host.size = host.files[fd].reserved;
     host.exists = true;
@@ -283,6 +304,7 @@ int os_segment_punch(int fd, uint64_t offset, uint64_t size)
     (void)fd;
     machine_point("punch");
     memset(sim_memory + offset, 0, size);
+    weak_emptied(sim_memory + offset, size);
     return 0;
 }
 
@@ -366,7 +388,7 @@ bool os_guard_lost(const void *address)
 void os_futex_wait(atomic_u32 *word, uint32_t expected, int64_t deadline)
 {
     sim_step(word);
-    if (*word == expected) {
+    if (weak_latest(word, sizeof *word) == expected) {
         (void)machine_block(word, deadline);
     }
 }
@@ -416,5 +438,6 @@ bool os_barrier_register(void)
 bool os_barrier_global(void)
 {
     machine_point("membarrier");
+    weak_fence_all();
     return true;
 }

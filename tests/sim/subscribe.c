@@ -157,7 +157,11 @@ static void leave(struct actor *actor)
 /* Nobody publishes any more, and what the dead have left could be put right. */
 static bool nothing_will_come(void)
 {
-    return world.publishing == 0 && machine_settled();
+    if (world.publishing > 0 || !machine_settled()) {
+        return false;
+    }
+    weak_told();
+    return true;
 }
 
 static uint64_t tail(void)

@@ -112,8 +112,16 @@ static void plan_fate(struct random *random, struct machine_process *process, ui
     }
 }
 
+static bool weak;
+
+void world_weaken(void)
+{
+    weak = true;
+}
+
 static struct machine_plan plan_machine(struct random *random)
 {
+    static const uint32_t stale[] = {1, 2, 8, 32};
     static const int64_t ticks[] = {1000, 50000, 2000000};
     return (struct machine_plan){
         .policy = (enum machine_policy)random_below(random, MACHINE_POLICIES),
@@ -123,6 +131,7 @@ static struct machine_plan plan_machine(struct random *random)
         .before_cas = (uint32_t)random_below(random, 3),
         .changes = (uint32_t)random_below(random, 6),
         .change_span = 3000,
+        .stale = weak ? stale[random_below(random, 4)] : 0,
     };
 }
 

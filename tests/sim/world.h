@@ -45,6 +45,9 @@ struct world_result {
 /* Runs the schedule of this seed. What must not be ends the process: machine_violation(). */
 void world_run(uint64_t seed, bool trace, struct world_result *result);
 
+/* Memory is as weak as C11 allows (weak.h), in every schedule from here on. */
+void world_weaken(void);
+
 /* ------------------------------------------------------------------------------------------------ */
 /* For the parts of the world                                                                         */
 /* ------------------------------------------------------------------------------------------------ */
