@@ -132,6 +132,25 @@ static inline void count_relaxed(atomic_u64 *counter, uint64_t by)
     store64_relaxed(counter, load64_relaxed(counter) + by);
 }
 
+#ifdef SHMBUS_MODEL /* model.h: hints are nothing there */
+
+static inline void cpu_relax(void) {}
+
+static inline void prefetch_for_reading(const void *address)
+{
+    (void)address;
+}
+
+static inline void prefetch_for_writing(const void *address)
+{
+    (void)address;
+}
+
+#define likely(condition) (condition)
+#define unlikely(condition) (condition)
+
+#else
+
 /* Tells the CPU that this is a spin loop. */
 static inline void cpu_relax(void)
 {
@@ -162,5 +181,7 @@ static inline void prefetch_for_writing(const void *address)
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+#endif
 
 #endif

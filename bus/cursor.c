@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cursor.h"
 
-static uint32_t used(const atomic_u32 *count, uint32_t max)
-{
-    const uint32_t n = load32_acquire(count); /* [acq:tables] */
-    return n < max ? n : max;
-}
-
 /* Lowers `room` to what a holder of position `held` leaves free behind `tail`. */
 static void room_behind(const struct ring *ring, position tail, position held, struct cursor_room *room)
 {
@@ -29,7 +23,8 @@ static void room_behind(const struct ring *ring, position tail, position held, s
 /* How far the one member of exclusive group `index` really is. */
 static position released(const struct ring *ring, uint32_t index, position cursor)
 {
-    for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+        BOUND(i, ring->member_max);
         const struct shm_member *member = &ring->members[i];
         if (member_joined(load64_acquire(&member->owner)) &&     /* [acq:owner] */
             load32_acquire(&member->group) == index) {           /* [acq:member-group] */
@@ -50,7 +45,8 @@ static void room_of_members(const struct ring *ring, position tail, struct curso
 {
     fence_seq_cst(); /* [fence:announce] with ring_consumer.c, announce() */
     const uint32_t before = load32_acquire(&ring->shared->handovers); /* [acq:handovers] */
-    for (uint32_t i = 0, n = used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
+        BOUND(i, ring->member_max);
         const struct shm_member *member = &ring->members[i];
         if (member_in_use(load64_acquire(&member->owner)) &&
             load32_acquire(&member->busy)) {                              /* [acq:owner] [acq:busy] */
@@ -66,7 +62,8 @@ static void room_of_members(const struct ring *ring, position tail, struct curso
 static void room_of_groups(const struct ring *ring, position tail, bool exact, struct cursor_room *room)
 {
     bool shared = false;
-    for (uint32_t i = 0, n = used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
+        BOUND(i, ring->group_max);
         const uint64_t state = load64_acquire(&ring->groups[i].state); /* [acq:group-state] */
         if (state & GROUP_ACTIVE) {
             shared |= (state & GROUP_SHARED) != 0;
@@ -84,6 +81,7 @@ static void room_of_groups(const struct ring *ring, position tail, bool exact, s
 static bool unfinished(const struct ring *ring, uint64_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
+        BOUND(i, SHMBUS_CLAIM_MAX);
         if (!ring_finished(ring, first + i)) {
             return true;
         }
@@ -95,7 +93,8 @@ static bool unfinished(const struct ring *ring, uint64_t first, uint32_t count)
 static void room_of_publishers(const struct ring *ring, uint64_t sequence, position tail, uint32_t self,
                                struct cursor_room *room)
 {
-    for (uint32_t i = 0, n = used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+        BOUND(i, ring->publisher_max);
         const struct shm_publisher *other = &ring->publishers[i];
         if (i == self || load64_acquire(&other->owner) == OWNER_NONE) { /* [acq:owner] */
             continue;
@@ -146,7 +145,8 @@ static void granted(const struct ring *ring, position tail, uint32_t *slots, uin
     const uint32_t most = ring->grant_slots > batch ? ring->grant_slots : batch;
     *slots = 0;
     *lines = 0;
-    for (uint32_t i = 0, n = used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
+        BOUND(i, ring->publisher_max);
         if (load64_acquire(&ring->publishers[i].owner) == OWNER_NONE) { /* [acq:owner] */
             continue;
         }
@@ -177,6 +177,7 @@ static position oldest_intact(const struct ring *ring, uint64_t sequence, positi
     uint64_t oldest = sequence - (published < kept ? published : kept);
     uint32_t line = position_line(tail); /* where no record tells: there is none, nothing older is held */
     for (uint64_t s = oldest; s != sequence; s++) {
+        BOUND(s - (sequence - ring->slot_count), ring->slot_count);
         const atomic_u64 *slot = ring_slot(ring, s);
         const stamp found = load64_acquire(slot); /* [acq:stamp] */
         if (stamp_laps_ahead(found, ring_lap(ring, s)) != 0 || (found & STAMP_WRITING)) {

@@ -52,6 +52,13 @@ uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint64_t 
 /* The full sequence of position `p`, which is within the ring's reach of the tail. */
 uint64_t cursor_sequence(const struct ring *ring, position p);
 
+/* Entries of a table that were ever used: how far a scan must look. */
+static inline uint32_t cursor_used(const atomic_u32 *count, uint32_t max)
+{
+    const uint32_t n = load32_acquire(count); /* [acq:tables] */
+    return n < max ? n : max;
+}
+
 /* Does a member's entry belong to who took it, dead or alive? Else it is free, or left for others. */
 static inline bool member_joined(uint64_t owner)
 {

@@ -84,7 +84,7 @@ void recovery_leave_group(struct channel *channel, uint32_t index, bool interrup
 
 void recovery_clear_group(const struct ring *ring, uint32_t group)
 {
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         struct shm_member *member = &ring->members[i];
         uint64_t owner = load64_acquire(&member->owner); /* [acq:owner] */
         if ((load32_relaxed(&member->group) & ~MEMBER_JOINING) == group) {

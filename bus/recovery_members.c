@@ -20,7 +20,7 @@ uint64_t recovery_group_state(const struct ring *ring, const struct shm_member *
 static bool has_living_member(const struct channel *channel, uint32_t group)
 {
     const struct ring *ring = &channel->ring;
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         const struct shm_member *member = &ring->members[i];
         const uint64_t owner = load64_acquire(&member->owner); /* [acq:owner] */
         if (member_joined(owner) && group_of(member) == group && recovery_alive(channel, owner)) {
@@ -46,7 +46,7 @@ unsigned recovery_repair_groups(struct channel *channel)
 {
     const struct ring *ring = &channel->ring;
     unsigned repaired = 0;
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->groups_used, ring->group_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
         repaired += free_group_if_empty(channel, i);
     }
     return repaired;
@@ -111,7 +111,7 @@ static enum verdict judge(const struct channel *channel, uint32_t index)
     if (load32_relaxed(&member->busy) == MEMBER_HOLDS) {
         return verdict;
     }
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max);
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max);
          i < n && verdict == CLAIM_STANDS; i++) {
         if (i != index && group_of(&ring->members[i]) == group_of(member)) {
             verdict = verdict_of(channel, &ring->members[i], held, end);
@@ -166,7 +166,7 @@ static unsigned repair_adopted(struct channel *channel, struct shm_member *orpha
 static struct shm_member *adoption_of(const struct ring *ring, uint64_t owner, uint32_t self)
 {
     const uint64_t mark = adopted_by(owner, self);
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         if (load64_acquire(&ring->members[i].owner) == mark) { /* [acq:owner] */
             return &ring->members[i];
         }
@@ -233,7 +233,7 @@ unsigned recovery_repair_members(struct channel *channel)
 {
     const struct ring *ring = &channel->ring;
     unsigned repaired = 0;
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         repaired += repair_member(channel, i);
     }
     return repaired;
@@ -242,7 +242,7 @@ unsigned recovery_repair_members(struct channel *channel)
 /* An orphan of the group, and its owner word. */
 static struct shm_member *find_orphan(const struct ring *ring, uint32_t group, uint64_t *owner)
 {
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         struct shm_member *member = &ring->members[i];
         *owner = load64_acquire(&member->owner); /* [acq:owner] */
         if ((*owner & OWNER_ORPHAN) && group_of(member) == group) {

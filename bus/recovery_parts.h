@@ -10,12 +10,6 @@
 #include "cursor.h"
 #include "recovery.h"
 
-static inline uint32_t recovery_bounded(const atomic_u32 *count, uint32_t max)
-{
-    const uint32_t n = load32_acquire(count); /* [acq:tables] */
-    return n < max ? n : max;
-}
-
 /* The attachment of an entry's owner, whatever has become of the entry, is alive. */
 static inline bool recovery_alive(const struct channel *channel, uint64_t owner)
 {

@@ -41,7 +41,7 @@ static void settle_member(const struct ring *ring, uint32_t index)
 /* What a holder of the lock that died had added, and not yet freed. */
 static void finish_settling(const struct ring *ring)
 {
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->groups_used, ring->group_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->groups_used, ring->group_max); i < n; i++) {
         struct shm_group *group = &ring->groups[i];
         const uint32_t settled = load32_relaxed(&group->settled);
         const uint32_t member = (settled >> 1) - 1;
@@ -83,7 +83,7 @@ unsigned recovery_settle(struct channel *channel)
     const struct ring *ring = &channel->ring;
     finish_settling(ring);
     unsigned settled = 0;
-    for (uint32_t i = 0, n = recovery_bounded(&ring->shared->members_used, ring->member_max); i < n; i++) {
+    for (uint32_t i = 0, n = cursor_used(&ring->shared->members_used, ring->member_max); i < n; i++) {
         struct shm_member *member = &ring->members[i];
         if (!has_left(channel, member)) {
             continue;

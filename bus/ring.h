@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A channel's ring as this process sees it: geometry in private memory, slots and arena in the segment.
- * No system call and nothing of libc but memcpy.
+ * No system call and nothing of libc but memcpy: model.h says what the ring core is.
  *
  * concurrency   struct ring is immutable once filled: any thread. Slots: their claimer writes, groups read
  * killed        nothing here is a step of its own; see producer.h and consumer.h
@@ -13,6 +13,7 @@
 
 #include "atomics.h"
 #include "layout.h"
+#include "model.h"
 #include "position.h"
 
 #include <string.h>
@@ -91,7 +92,8 @@ static inline bool ring_finished(const struct ring *ring, uint64_t sequence)
  */
 static inline uint64_t ring_tail(const struct ring *ring, position *tail)
 {
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
+        BOUND(tries, RETRIES_MAX);
         const position t = load64_acquire(&ring->shared->tail); /* [acq:tail] */
         const uint32_t low = position_sequence(t);
         const stamp s = load64_relaxed(ring_slot(ring, low));
@@ -109,6 +111,25 @@ static inline uint64_t ring_tail(const struct ring *ring, position *tail)
     }
 }
 
+#ifdef SHMBUS_MODEL
+
+static inline uint64_t ring_word(const unsigned char *from)
+{
+    return *(const uint64_t *)(const void *)from;
+}
+
+static inline void ring_put_word(unsigned char *to, uint64_t word)
+{
+    *(uint64_t *)(void *)to = word;
+}
+
+static inline void ring_copy_inline(unsigned char *to, const unsigned char *from, size_t size)
+{
+    COPY(to, from, size);
+}
+
+#else
+
 typedef uint64_t ring_pair __attribute__((vector_size(16)));
 
 static inline uint64_t ring_word(const unsigned char *from)
@@ -116,6 +137,11 @@ static inline uint64_t ring_word(const unsigned char *from)
     uint64_t word;
     __builtin_memcpy(&word, from, 8);
     return word;
+}
+
+static inline void ring_put_word(unsigned char *to, uint64_t word)
+{
+    __builtin_memcpy(to, &word, 8);
 }
 
 /*
@@ -164,6 +190,8 @@ static inline void ring_copy_inline(unsigned char *to, const unsigned char *from
     }
 }
 
+#endif
+
 /*
  * Copies that race with the other side on overwrite channels, in relaxed atomic words. The shared side is
  * 8-byte aligned and padded to whole words; the private side is neither.
@@ -174,13 +202,12 @@ static inline void ring_copy_in(void *shared, const void *from, size_t size)
     const unsigned char *bytes = from;
     size_t at = 0;
     for (; at + 8 <= size; at += 8) {
-        uint64_t word;
-        __builtin_memcpy(&word, bytes + at, 8);
-        store64_relaxed(words++, word);
+        BOUND(at / 8, WORDS_MAX);
+        store64_relaxed(words++, ring_word(bytes + at));
     }
     if (at < size) {
         uint64_t word = 0;
-        memcpy(&word, bytes + at, size - at);
+        COPY(&word, bytes + at, size - at);
         store64_relaxed(words, word);
     }
 }
@@ -191,12 +218,12 @@ static inline void ring_copy_out(void *to, const void *shared, size_t size)
     unsigned char *bytes = to;
     size_t at = 0;
     for (; at + 8 <= size; at += 8) {
-        const uint64_t word = load64_relaxed(words++);
-        __builtin_memcpy(bytes + at, &word, 8);
+        BOUND(at / 8, WORDS_MAX);
+        ring_put_word(bytes + at, load64_relaxed(words++));
     }
     if (at < size) {
         const uint64_t word = load64_relaxed(words);
-        memcpy(bytes + at, &word, size - at);
+        COPY(bytes + at, &word, size - at);
     }
 }
 

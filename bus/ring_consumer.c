@@ -113,7 +113,8 @@ static void count_missed(struct consumer *consumer, uint64_t missed)
 
 static int peek_exclusive(struct consumer *consumer)
 {
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
+        BOUND(tries, RETRIES_MAX);
         stamp s;
         uint64_t resume;
         const int err = slot_look(consumer, &s, &resume);
@@ -165,6 +166,7 @@ static unsigned count_ready(const struct consumer *consumer, uint64_t sequence, 
     const struct ring *ring = consumer->ring;
     unsigned ready = 0;
     for (; ready < batch; ready++) {
+        BOUND(ready, SHMBUS_CLAIM_MAX);
         atomic_u64 *slot = ring_slot(ring, sequence + ready);
         const stamp s = load64_acquire(slot); /* [acq:stamp] */
         if (slot_state(ring, s, sequence + ready) != 0) {
@@ -210,7 +212,8 @@ static bool announce(struct consumer *consumer, position cursor, position first,
 static int take(struct consumer *consumer, unsigned batch)
 {
     const struct ring *ring = consumer->ring;
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
+        BOUND(tries, RETRIES_MAX);
         position cursor = load64_acquire(&consumer->group->cursor); /* [acq:cursor] */
         uint64_t sequence;
         stamp s;
@@ -257,7 +260,8 @@ static void release_taken(struct consumer *consumer, uint64_t next, uint32_t lin
 
 static int peek_shared(struct consumer *consumer, unsigned batch)
 {
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
+        BOUND(tries, RETRIES_MAX);
         if (consumer->sequence == consumer->end) {
             const int err = take(consumer, batch);
             if (err != 0) {
@@ -382,6 +386,7 @@ static uint32_t line_behind_aborted(const struct consumer *consumer)
     const struct ring *ring = consumer->ring;
     const position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
     for (uint64_t next = consumer->sequence + 1; next - consumer->sequence <= ring->slot_count; next++) {
+        BOUND(next - consumer->sequence, ring->slot_count + 1);
         if ((uint32_t)next == position_sequence(tail)) {
             return position_line(tail);
         }

@@ -159,6 +159,7 @@ static inline bool consumer_peek_at(struct consumer *consumer, unsigned char *sl
     const unsigned char *ahead = slot + consumer->window.prefetch;
     prefetch_for_reading(ahead);
     for (size_t at = LINE_SIZE; at < size + SLOT_HEADER; at += LINE_SIZE) {
+        BOUND(at, SLOT_SIZE_MAX);
         prefetch_for_reading(ahead + at);
     }
     seen->data = slot + SLOT_HEADER;
@@ -207,6 +208,7 @@ static inline struct consumer_record consumer_next_record(const struct consumer 
 static inline void consumer_prefetch_record(const struct consumer_record *record)
 {
     for (uint32_t i = 0; i < record->lines; i++) {
+        BOUND(i, CONSUMER_PREFETCH / LINE_SIZE);
         prefetch_for_reading(record->data + (size_t)i * LINE_SIZE);
     }
 }

@@ -91,15 +91,17 @@ struct producer_want {
     bool exact;
 };
 
-static struct producer_want want_of(const struct producer *producer, unsigned count, bool exact)
+/* Not by value: checkers take no structures in registers. */
+static void fill_want(const struct producer *producer, unsigned count, bool exact, struct producer_want *out)
 {
     struct producer_want want = {.count = count, .exact = exact};
     for (unsigned i = 0; i < count; i++) {
+        BOUND(i, SHMBUS_CLAIM_MAX);
         const uint32_t lines = want.lines + producer_lines(producer, producer->claims[i].size);
         want.lines = lines < producer->ring->arena_lines ? lines : producer->ring->arena_lines;
     }
     want.first_lines = producer_lines(producer, producer->claims[0].size);
-    return want;
+    *out = want;
 }
 
 /* Lays out as many of the `count` claims behind {sequence, line} as the limits allow. */
@@ -108,6 +110,7 @@ static unsigned place(struct producer *producer, uint64_t sequence, uint32_t lin
 {
     unsigned placed = 0;
     for (; placed < count && sequence + placed < producer->limit; placed++) {
+        BOUND(placed, SHMBUS_CLAIM_MAX);
         struct producer_claim *claim = &producer->claims[placed];
         const uint32_t lines = producer_lines(producer, claim->size);
         if (lines > 0) {
@@ -188,7 +191,8 @@ static int claim_single(struct producer *producer, unsigned count, bool exact)
     uint32_t end;
     unsigned placed = place(producer, producer->sequence, producer->line, count, &end);
     if (placed < count) {
-        const struct producer_want want = want_of(producer, count, exact);
+        struct producer_want want;
+        fill_want(producer, count, exact, &want);
         (void)refresh_single(producer, &want);
         placed = place(producer, producer->sequence, producer->line, count, &end);
     }
@@ -241,7 +245,8 @@ static int claim_once(struct producer *producer, unsigned count, bool exact)
     }
     unsigned placed = place(producer, sequence, position_line(tail), count, &end);
     if (placed < count) {
-        const struct producer_want want = want_of(producer, count, exact);
+        struct producer_want want;
+        fill_want(producer, count, exact, &want);
         (void)refresh(producer, sequence, position_line(tail), &want);
         placed = place(producer, sequence, position_line(tail), count, &end);
     }
@@ -259,8 +264,11 @@ static int claim_once(struct producer *producer, unsigned count, bool exact)
 static int claim_multi(struct producer *producer, unsigned count, bool exact)
 {
     int claimed;
+    unsigned tries = 0;
     do {
+        BOUND(tries, RETRIES_MAX);
         claimed = claim_once(producer, count, exact);
+        tries++;
     } while (claimed == 0);
     if (claimed == -EAGAIN) {
         /* A claim that was lost to another must not be named while we wait: he may die in it. */
@@ -274,6 +282,7 @@ static void mark_writing(const struct producer *producer, unsigned count)
 {
     const struct ring *ring = producer->ring;
     for (unsigned i = 0; i < count; i++) {
+        BOUND(i, SHMBUS_CLAIM_MAX);
         const uint64_t sequence = producer->first + i;
         const stamp s = stamp_make(ring_lap(ring, sequence), producer->id, 0, STAMP_WRITING);
         store64_release(ring_slot(ring, sequence), s); /* [rel:stamp] the tail before it */
@@ -313,7 +322,7 @@ void producer_fill(const struct producer *producer, unsigned index, const void *
     if (producer->ring->overwrite) {
         ring_copy_in(payload, data, size);
     } else if (size > 0) {
-        memcpy(payload, data, size);
+        COPY(payload, data, size);
     }
 }
 
@@ -394,7 +403,8 @@ bool producer_ready(struct producer *producer, size_t size, bool exact)
 {
     const struct ring *ring = producer->ring;
     producer->claims[0].size = size;
-    const struct producer_want want = want_of(producer, 1, exact);
+    struct producer_want want;
+    fill_want(producer, 1, exact, &want);
     close_window(producer);
     if (!ring->multi) {
         return refresh_single(producer, &want);

@@ -160,6 +160,7 @@ static inline void slot_prefetch(const unsigned char *slot, size_t size)
 {
     prefetch_for_writing(slot);
     for (size_t at = LINE_SIZE; at < size + SLOT_HEADER; at += LINE_SIZE) {
+        BOUND(at, SLOT_SIZE_MAX);
         prefetch_for_writing(slot + at);
     }
 }

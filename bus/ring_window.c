@@ -45,7 +45,7 @@ bool producer_send_arena(struct producer *producer, const void *data, size_t siz
         return false;
     }
     claim_in_window(producer, start + lines_of(size));
-    memcpy(ring_line(producer->ring, start), data, size);
+    COPY(ring_line(producer->ring, start), data, size);
     finish_in_window(producer, start, size, STAMP_ARENA);
     count_relaxed(&producer->own->bytes, size);
     return true;
@@ -61,6 +61,7 @@ unsigned producer_send_run(struct producer *producer, const struct iovec *messag
     uint64_t bytes = load64_relaxed(&own->bytes);
     unsigned sent = 0;
     for (; sent < count && slot != window->end; sent++) {
+        BOUND(sent, producer->ring->slot_count);
         const unsigned char *data = messages[sent].iov_base;
         const size_t size = messages[sent].iov_len;
         if (unlikely(!data || size > producer->inline_max)) {

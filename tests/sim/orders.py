@@ -92,7 +92,7 @@ def weakenings(program):
         if met != "0":
             sides = sides_of(operation)
             parts = {"acq": ":acquire", "rel": ":release"}
-            names |= {label + parts.get(side, "") for side in sides}
+            names |= {label + ("" if "/" in label else parts.get(side, "")) for side in sides if label != "none"}
     return names
 
 

@@ -24,11 +24,11 @@ PLANTS = {
     # The same through the window of a single publisher, for what lies in the arena.
     "record-before-payload": Plant(
         "ring_window.c",
-        """    memcpy(ring_line(producer->ring, start), data, size);
+        """    COPY(ring_line(producer->ring, start), data, size);
     finish_in_window(producer, start, size, STAMP_ARENA);
 """,
         """    finish_in_window(producer, start, size, STAMP_ARENA);
-    memcpy(ring_line(producer->ring, start), data, size);
+    COPY(ring_line(producer->ring, start), data, size);
 """,
     ),
     # Who dies behind the CAS has not said what he took: nobody aborts it.
@@ -58,19 +58,19 @@ PLANTS = {
     ),
     # A claim of the living is aborted, for a dead one was after it too.
     "ignore-the-living": Plant(
-        "recovery_claims.c",
-        "    if (ring_is_finished(ring, seen, sequence) || named_by_the_living(channel, sequence, tail)) {",
+        "ring_repair.c",
+        "    if (ring_is_finished(ring, seen, sequence) || named_by_the_living(ring, living, sequence, tail)) {",
         "    if (ring_is_finished(ring, seen, sequence)) {",
     ),
     # What was committed is aborted.
     "ignore-the-finished": Plant(
-        "recovery_claims.c",
-        "    if (ring_is_finished(ring, seen, sequence) || named_by_the_living(channel, sequence, tail)) {",
-        "    if (named_by_the_living(channel, sequence, tail)) {",
+        "ring_repair.c",
+        "    if (ring_is_finished(ring, seen, sequence) || named_by_the_living(ring, living, sequence, tail)) {",
+        "    if (named_by_the_living(ring, living, sequence, tail)) {",
     ),
     # Whoever repairs late undoes what has happened since.
     "repair-by-store": Plant(
-        "recovery_claims.c",
+        "ring_repair.c",
         "    return cas64_release(slot, &seen, aborted); /* [rel:stamp] */",
         "    store64_release(slot, aborted);\n    return true;",
     ),
@@ -101,8 +101,8 @@ PLANTS = {
     # The publisher's half of that handshake.
     "limit-after-look": Plant(
         "ring_producer.c",
-        "    store64_release(&producer->own->limit, limit); /* [rel:limit] */\n"
-        "    fence_seq_cst();                               /* [fence:join] with cursor_join() */\n",
+        "    store64_relaxed(&producer->own->limit, limit);\n"
+        "    fence_seq_cst(); /* [fence:join] with cursor_join() */\n",
         "    (void)limit;\n",
     ),
     # What members have taken and not given back is overwritten.
