@@ -13,6 +13,10 @@
 #ifndef SHMBUS_BUS_ATOMICS_H
 #define SHMBUS_BUS_ATOMICS_H
 
+#if !defined(__LP64__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "shmbus needs a 64-bit little-endian host: all processes share segments of such words"
+#endif
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -151,13 +155,13 @@ static inline void prefetch_for_writing(const void *address)
 
 #else
 
-/* Tells the CPU that this is a spin loop. */
+/* Tells the CPU that this is a spin loop, and lets some 10 to 40 ns pass: docs/decisions/0022. */
 static inline void cpu_relax(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield" ::: "memory");
+    __asm__ volatile("isb" ::: "memory"); /* "yield" does nothing on most cores */
 #else
     fence_compiler();
 #endif

@@ -30,6 +30,10 @@
 #ifndef SHMBUS_H
 #define SHMBUS_H
 
+#if !defined(__LP64__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "shmbus needs a 64-bit little-endian host: all processes share segments of such words"
+#endif
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>

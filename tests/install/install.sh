@@ -5,10 +5,12 @@
 set -euo pipefail
 
 cmake=$1 build=$2 libdir=$3 cc=$4 consumer=$5
-work=$(mktemp -d)
+work=$(mktemp -d -p "${SHMBUS_SYSROOT:-${TMPDIR:-/tmp}}")
 trap 'rm -rf "$work"' EXIT
 prefix=$work/moved
 number=0
+target=() # what tells a cross compiler where its root is
+[ -z "${SHMBUS_SYSROOT:-}" ] || target=(--sysroot="$SHMBUS_SYSROOT")
 
 # run PROGRAM: on a bus of its own
 run() {
@@ -44,12 +46,12 @@ done
 
 export PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig
 read -ra flags < <(pkg-config --cflags --libs shmbus)
-"$cc" -Wall -Wextra -Werror -o "$work/by-pkg-config" "$consumer/consumer.c" "${flags[@]}"
+"$cc" "${target[@]}" -Wall -Wextra -Werror -o "$work/by-pkg-config" "$consumer/consumer.c" "${flags[@]}"
 links "$work/by-pkg-config" yes
 run "$work/by-pkg-config"
 
 read -ra flags < <(pkg-config --static --cflags --libs shmbus | sed 's/-lshmbus\b/-l:libshmbus.a/')
-"$cc" -Wall -Wextra -Werror -o "$work/by-pkg-config-static" "$consumer/consumer.c" "${flags[@]}"
+"$cc" "${target[@]}" -Wall -Wextra -Werror -o "$work/by-pkg-config-static" "$consumer/consumer.c" "${flags[@]}"
 links "$work/by-pkg-config-static" no
 run "$work/by-pkg-config-static"
 

@@ -39,7 +39,7 @@ function(model_program name source bound choice)
         set(bound 0)
     endif()
     add_test(NAME model.${name}.all COMMAND model_${name} --exhaustive=${bound})
-    set_tests_properties(model.${name}.random model.${name}.all PROPERTIES LABELS model TIMEOUT 120)
+    shmbus_set_tests_properties(model.${name}.random model.${name}.all PROPERTIES LABELS model TIMEOUT 120)
 
     string(REGEX REPLACE "^(.+):.*" "-D\\1=0" chosen ${choice})
     list(REMOVE_ITEM chosen -)
@@ -47,9 +47,9 @@ function(model_program name source bound choice)
         COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/accept.sh ${SHMBUS_CLANG} ${file} ${flags} ${chosen})
     add_test(NAME model.${name}.genmc
         COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/genmc.sh ${file} ${choice} ${flags})
-    set_tests_properties(model.${name}.accepted model.${name}.genmc PROPERTIES
+    shmbus_set_tests_properties(model.${name}.accepted model.${name}.genmc PROPERTIES
         LABELS "model;nosan" TIMEOUT 120 SKIP_RETURN_CODE 77)
-    set_tests_properties(model.${name}.genmc PROPERTIES TIMEOUT 600)
+    shmbus_set_tests_properties(model.${name}.genmc PROPERTIES TIMEOUT 600)
 endfunction()
 
 model_program(one_to_one one_to_one 4 -)
@@ -76,7 +76,7 @@ add_test(NAME model.freestanding
     COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/freestanding.sh ${CMAKE_C_COMPILER} ${PROJECT_SOURCE_DIR})
 add_test(NAME model.programs-selftest
     COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/programs_selftest.sh ${CMAKE_C_COMPILER} ${SHMBUS_CLANG})
-set_tests_properties(model.freestanding model.programs-selftest PROPERTIES
+shmbus_set_tests_properties(model.freestanding model.programs-selftest PROPERTIES
     LABELS "model;nosan" TIMEOUT 60 SKIP_RETURN_CODE 77)
 
 # model_plants(TABLE FOUND OPTION): each bug of the table must be found in its program, run with this option.
@@ -102,7 +102,7 @@ function(model_plants table found option)
         target_sources(model_${name} PRIVATE ${tree}/${file})
         set_source_files_properties(${tree}/${file} PROPERTIES HEADER_FILE_ONLY ON)
         add_test(NAME model.finds.${name} COMMAND model_${name} ${option})
-        set_tests_properties(model.finds.${name} PROPERTIES LABELS model TIMEOUT 120
+        shmbus_set_tests_properties(model.finds.${name} PROPERTIES LABELS model TIMEOUT 120
             PASS_REGULAR_EXPRESSION "${found}")
     endforeach()
 endfunction()

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What others can put in the way of a bus, and how a bus gets its name. */
 #define _GNU_SOURCE
+#include "unit_seccomp.h"
 #include "unit_users.h"
 
 #include <fcntl.h>
-#include <seccomp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -134,6 +134,7 @@ static void deny(int first, int number, int flag)
 /* As before Linux 6.10 without CAP_DAC_READ_SEARCH. */
 UNIT(creation, through_proc)
 {
+    NEEDS_SECCOMP();
     deny(ENOENT, SCMP_SYS(linkat), AT_EMPTY_PATH);
     const int low = dup(0), high = fcntl(low, F_DUPFD_CLOEXEC, 1000);
     for (int fds = 0; fds < 2; fds++) { /* descriptors of one digit, or of two */
@@ -151,6 +152,7 @@ UNIT(creation, through_proc)
 
 UNIT(creation, without_a_way_to_name_the_file)
 {
+    NEEDS_SECCOMP();
     shmbus_bus *bus = NULL;
     deny(ENOENT, SCMP_SYS(linkat), 0);
     check_fails(shmbus_open(unit_bus, NULL, &bus), -EOPNOTSUPP, unit_bus, "/proc", "CAP_DAC_READ_SEARCH");
@@ -159,6 +161,7 @@ UNIT(creation, without_a_way_to_name_the_file)
 
 UNIT(creation, leaves_the_winners_bus_alone)
 {
+    NEEDS_SECCOMP();
     shmbus_bus *bus = NULL;
     deny(EEXIST, SCMP_SYS(linkat), 0); /* somebody is always first */
     check_fails(shmbus_open(unit_bus, NULL, &bus), -EBUSY, unit_bus);

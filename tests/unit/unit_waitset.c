@@ -150,7 +150,8 @@ bool unit_thread_asleep(pid_t tid)
     return end[2] == 'S';
 }
 
-bool unit_thread_waits(pid_t tid)
+/* The call that a thread is in: its number and second argument. 0: it runs; negative: not for us to see. */
+static int thread_call(pid_t tid, long *number, unsigned long *argument)
 {
     char path[40];
     char text[200] = "";
@@ -160,10 +161,26 @@ bool unit_thread_waits(pid_t tid)
     if (file) {
         (void)fclose(file);
     }
+    return shown ? sscanf(text, "%ld %*x %lx", number, argument) == 2 : -1;
+}
+
+/* What /proc calls SYS_futex. Under qemu-user those are the numbers of the host, which the call that reads them tells. */
+static long futex_number(void)
+{
+    static const long x86_64_read = 0, x86_64_futex = 202;
+    long reads = SYS_read;
+    unsigned long argument;
+    (void)thread_call(gettid(), &reads, &argument);
+    return reads == x86_64_read ? x86_64_futex : SYS_futex;
+}
+
+bool unit_thread_waits(pid_t tid)
+{
     long number;
     unsigned long operation;
-    if (!shown || sscanf(text, "%ld %*x %lx", &number, &operation) != 2) {
-        return !shown && unit_thread_asleep(tid); /* "running", or not for us to see */
+    const int shown = thread_call(tid, &number, &operation);
+    if (shown <= 0) {
+        return shown < 0 && unit_thread_asleep(tid);
     }
-    return number == SYS_futex_waitv || (number == SYS_futex && operation == FUTEX_WAIT_BITSET);
+    return number == SYS_futex_waitv || (number == futex_number() && operation == FUTEX_WAIT_BITSET);
 }

@@ -49,6 +49,7 @@ static void attaches_body(const struct strings *strings)
 
 static void child_attaches(void)
 {
+    life_needs_orphans();
     struct scene scene = scene_start(attaches_body);
     (void)life_kill(scene.pid);
     pid_t pid = 0;
@@ -114,6 +115,7 @@ static void daemon_after_body(const struct strings *strings)
 
 static void daemon_attaches(void)
 {
+    life_needs_orphans();
     struct scene scene = scene_start(daemon_after_body);
     (void)life_wait(scene.pid);
     pid_t pid = 0;

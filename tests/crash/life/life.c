@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,13 @@ void life_skip(const char *format, ...)
     (void)vsnprintf(life_counts->reason, sizeof life_counts->reason, format, arguments);
     va_end(arguments);
     exit(SKIPPED);
+}
+
+void life_needs_orphans(void)
+{
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        life_skip("no sub-reaper, who would wait for an orphan: %s", strerror(errno));
+    }
 }
 
 void life_remark(const char *format, ...)

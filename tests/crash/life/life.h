@@ -41,6 +41,9 @@ void life_fail(const char *file, int line, const char *what) __attribute__((nore
 /* Ends the case: this machine cannot do it. */
 void life_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* Skips the case unless orphans become this process's children. */
+void life_needs_orphans(void);
+
 /* Something to print beside the case's result. */
 void life_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

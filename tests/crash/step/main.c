@@ -16,18 +16,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SKIPPED 77
 
+/* Exclusive loads and stores make loops that never end when they are stepped: does this CPU do without? */
+static bool has_atomic_instructions(void)
+{
+#if defined(__aarch64__)
+    return (getauxval(AT_HWCAP) & HWCAP_ATOMICS) != 0;
+#else
+    return true;
+#endif
+}
+
 /* Can a child be stepped here? */
 static bool can_step(void)
 {
-#if defined(__aarch64__) && !defined(__ARM_FEATURE_ATOMICS)
-    (void)puts("skipped: built without LSE atomics, whose loops never end when they are stepped");
-    return false;
-#endif
+    if (!has_atomic_instructions()) {
+        (void)puts(
+            "skipped: this CPU has no atomic instructions (LSE), only loops that never end when they are stepped");
+        return false;
+    }
     const pid_t pid = fork();
     if (pid == 0) {
         _exit(trace_begin() ? 0 : 1);

@@ -30,7 +30,8 @@ FORBIDDEN = {
         ("system call", r"\b(?:syscall|sysenter|int)\b"),
     ],
     "aarch64": [
-        ("full fence", r"\bd[ms]b\s+(?:ish|sy|osh|nsh)\s*(?://.*|;.*)?$"),
+        ("fence", r"\bd[ms]b\b"),
+        ("serialising instruction", r"\bisb\b|\bsb\b"),
         ("exclusive access", r"\b(?:ld|st)a?l?xp?r?[bh]?\s+.*\["),
         ("atomic read-modify-write", r"\b(?:cas|swp|(?:ld|st)(?:add|clr|eor|set|[su]max|[su]min))[alpbh]*\s+.*\["),
         ("system call", r"\bsvc\b"),

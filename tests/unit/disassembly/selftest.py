@@ -32,10 +32,10 @@ INSTRUCTIONS = {
                 "call 3460 <block_until>", "pause"],
     },
     "aarch64": {
-        True: ["dmb ish", "dmb sy", "dsb sy", "ldaxr x0, [x1]", "ldxr w0, [x1]", "stlxr w2, x0, [x1]",
+        True: ["dmb ish", "dmb sy", "dmb ishld", "dmb ishst", "dsb sy", "isb", "ldaxr x0, [x1]", "ldxr w0, [x1]", "stlxr w2, x0, [x1]",
                "ldaxp x0, x1, [x2]", "stxrb w0, w1, [x2]", "casal x0, x1, [x2]", "cas w0, w1, [x2]",
                "swpal x0, x1, [x2]", "ldaddal x0, x1, [x2]", "stadd x0, [x1]", "ldset x0, x1, [x2]", "svc #0x0"],
-        False: ["dmb ishld", "dmb ishst", "ldar x0, [x1]", "stlr x0, [x1]", "ldapr x0, [x1]", "ldp x0, x1, [sp]",
+        False: ["yield", "ldar x0, [x1]", "stlr x0, [x1]", "ldapr x0, [x1]", "ldp x0, x1, [sp]",
                 "str x0, [x1]", "stp x29, x30, [sp, #-16]!", "stlrb w0, [x1]", "ldrb w0, [x1]"],
     },
 }
