@@ -227,7 +227,7 @@ static bool try_claim(struct producer *producer, position tail, uint64_t sequenc
     }
     store64_release(&producer->own->intent, tail); /* [rel:intent] */
     const position next = position_make(sequence + placed, end);
-    return cas64_acq_rel(&producer->ring->shared->tail, &tail, next); /* [rel:tail] [acq:tail] */
+    return cas64_release(&producer->ring->shared->tail, &tail, next); /* [rel:tail] */
 }
 
 /*

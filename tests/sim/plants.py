@@ -36,10 +36,10 @@ PLANTS = {
         "ring_producer.c",
         """    store64_release(&producer->own->intent, tail); /* [rel:intent] */
     const position next = position_make(sequence + placed, end);
-    return cas64_acq_rel(&producer->ring->shared->tail, &tail, next); /* [rel:tail] [acq:tail] */
+    return cas64_release(&producer->ring->shared->tail, &tail, next); /* [rel:tail] */
 """,
         """    const position next = position_make(sequence + placed, end), before = tail;
-    const bool claimed = cas64_acq_rel(&producer->ring->shared->tail, &tail, next);
+    const bool claimed = cas64_release(&producer->ring->shared->tail, &tail, next);
     store64_release(&producer->own->intent, before);
     return claimed;
 """,
