@@ -4,7 +4,7 @@
 # ROOT. The host's dpkg knows nothing of it: apt works in directories of its own beside ROOT, as any user.
 set -euo pipefail
 
-root=$1
+root=$(realpath -m "$1")
 shift
 apt=$root.apt
 stamp=$root/.packages
