@@ -138,7 +138,7 @@ uint64_t cursor_sequence(const struct ring *ring, position p)
     return sequence - (uint32_t)(position_sequence(tail) - position_sequence(p));
 }
 
-/* How far past `tail` publishers may go without another look at the groups. */
+/* How far past `tail` publishers have gone, or may go without another look at the groups. */
 static void granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines)
 {
     const uint32_t batch = SHMBUS_CLAIM_MAX < ring->slot_count ? SHMBUS_CLAIM_MAX : ring->slot_count;
@@ -160,6 +160,13 @@ static void granted(const struct ring *ring, position tail, uint32_t *slots, uin
             *lines = l > 0 && (uint32_t)l > *lines ? (uint32_t)l : *lines;
         }
     }
+    /* Who went on behind this tail and died may have no entry any more; but then his claims are in the tail. */
+    const position now = load64_acquire(&ring->shared->tail); /* [acq:tail] */
+    const uint32_t claimed = position_sequence(now) - position_sequence(tail);
+    const uint32_t filled = position_line(now) - position_line(tail);
+    *slots = claimed > *slots ? claimed : *slots;
+    *slots = *slots < ring->slot_count ? *slots : ring->slot_count;
+    *lines = filled > *lines ? filled : *lines;
     *lines = *lines < ring->arena_lines ? *lines : ring->arena_lines;
 }
 

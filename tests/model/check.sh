@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh SPIN CC holds|refuted MODEL [NAME[=VALUE]...]
+# check.sh SPIN CC holds|refuted|violated MODEL [NAME[=VALUE]...]
 # Lets Spin look at every state of MODEL.pml with the macros given. `holds`: no state in which everybody is done or asleep
-# and somebody should not be. `refuted`: there is one, as there must be with a MUTANT_ or without a time-out.
+# and somebody should not be. `refuted`: there is one, as there must be with a MUTANT_ or without a time-out. `violated`: an
+# assertion of the model fails.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 spin=$1 cc=$2 expected=$3 model=$4
@@ -35,12 +36,14 @@ if grep -q 'errors: 0$' pan.log && ! grep -qi 'not completed\|max search depth' 
     found=holds
 elif grep -q '^pan:1: invalid end state' pan.log; then
     found=refuted
+elif grep '^pan:1: assertion violated' pan.log | grep -qv 'array index'; then
+    found=violated
 else
     fail "$(cat pan.log)"
 fi
 echo "$model $*: $found, $states states"
 if [ "$found" != "$expected" ]; then
     # How it comes to that: what each process does, step by step.
-    [ "$found" != refuted ] || "$spin" -t -p "${options[@]}" "$model.pml" || true
+    [ "$found" = holds ] || "$spin" -t -p "${options[@]}" "$model.pml" || true
     exit 1
 fi

@@ -32,3 +32,5 @@ expect 1 'no macro MUTANT_UNKNOWN' refuted direct MUTANT_UNKNOWN
 expect 1 'redefined' holds direct "${small[@]}" SENDERS=2
 expect 1 'rror' holds broken
 expect 1 'assertion violated' refuted asserts
+expect 0 ': violated, [1-9]' violated asserts
+expect 1 ': violated, ' holds asserts
