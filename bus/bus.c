@@ -262,7 +262,7 @@ static int recover(struct segment *segment, void *context)
         char name[NAME_SIZE];
         struct channel *channel;
         if (directory_name(segment, i, name) && channel_open(segment, name, NULL, &channel) == 0) {
-            *repaired += recovery_run(channel);
+            *repaired += recovery_run_thoroughly(channel);
             channel_close(channel);
         }
     }

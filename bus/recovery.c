@@ -30,11 +30,17 @@ unsigned recovery_run(struct channel *channel)
     for (unsigned pass = 0; pass < MOST_PASSES && (changed = recovery_repair(channel)) > 0; pass++) {
         repaired += changed;
     }
+    return repaired + recovery_settle(channel);
+}
+
+unsigned recovery_run_thoroughly(struct channel *channel)
+{
+    const unsigned repaired = recovery_run(channel);
     const unsigned unnamed = recovery_abort_unnamed(channel);
     if (unnamed > 0) {
         notify_all(channel);
     }
-    return repaired + unnamed + recovery_settle(channel);
+    return repaired + unnamed;
 }
 
 unsigned recovery_look(struct channel *channel)

@@ -6,7 +6,8 @@
  *   recovery_repair          anybody                        everything, other repairs too
  *   recovery_look            who is held up                 everything
  *   recovery_adopt           the member's one user          everything
- *   recovery_run, _settle    holder of the directory lock   all publishers and subscribers, repairs
+ *   recovery_run[_thoroughly],
+ *   recovery_settle          holder of the directory lock   all publishers and subscribers, repairs
  *   recovery_leave_*         holder of the directory lock   the same
  *   recovery_remove_group,
  *   recovery_clear_group     holder of the directory lock   the same
@@ -39,6 +40,9 @@ unsigned recovery_settle(struct channel *channel);
 
 /* Both. */
 unsigned recovery_run(struct channel *channel);
+
+/* The same, and a look at every slot for messages that no entry names any more: for who does not wait. */
+unsigned recovery_run_thoroughly(struct channel *channel);
 
 /* Repairs, and settles if nobody else holds the directory lock. */
 unsigned recovery_look(struct channel *channel);

@@ -18,7 +18,7 @@ static inline bool recovery_alive(const struct channel *channel, uint64_t owner)
 
 static inline bool recovery_change(atomic_u64 *owner, uint64_t from, uint64_t to)
 {
-    return cas64_release(owner, &from, to); /* [rel:owner] */
+    return cas64_acq_rel(owner, &from, to); /* [rel:owner] [acq:owner] an adopter looks again behind it */
 }
 
 /* Aborts what the dead have claimed and not finished, and frees their entries. */

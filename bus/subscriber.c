@@ -149,7 +149,8 @@ static void take_member(struct channel *channel, uint32_t index, uint32_t group)
     struct shm_member *member = &channel->ring.members[index];
     /* Word by word: others look at entries that are free, too. */
     store32_relaxed(&member->group, group | MEMBER_JOINING);
-    store32_relaxed(&member->busy, 0);
+    store32_release(&member->busy,
+                    MEMBER_IDLE);      /* [rel:busy] who sees it knows that the last user has read all */
     store64_release(&member->held, 0); /* [rel:held] who sees it sees that the entry has left its group */
     store32_relaxed(&member->held_end, 0);
     store32_relaxed(&member->attempts, 0);
