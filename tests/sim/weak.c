@@ -9,7 +9,6 @@
 #define WEAK_HISTORY 6u
 #define CELLS 4096u
 #define GRANULE 8u /* bytes of plain memory that race together */
-#define SITES 1024u
 
 struct store {
     uint64_t value;
