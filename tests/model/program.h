@@ -18,20 +18,20 @@
 
 #include "steps.h"
 
-#include "ring_producer.c"
-#include "ring_window.c"
+#include "ring_producer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "ring_window.c"   /* NOLINT(bugprone-suspicious-include) */
 
 /* Names that ring_producer.c has too. */
 #define open_window consumer_open_window
 #define close_window consumer_close_window
-#include "ring_consumer.c"
+#include "ring_consumer.c" /* NOLINT(bugprone-suspicious-include) */
 #undef open_window
 #undef close_window
 
-#include "ring_repair.c"
-#include "ring_slot.c"
+#include "ring_repair.c" /* NOLINT(bugprone-suspicious-include) */
+#include "ring_slot.c"   /* NOLINT(bugprone-suspicious-include) */
 
-#include "cursor.c"
+#include "cursor.c" /* NOLINT(bugprone-suspicious-include) */
 
 /*
  * Slots that a publisher takes without another look at the groups, and lines in proportion. 1 in so small a ring, where
