@@ -36,11 +36,7 @@ int main(void)
     channel_create(MULTI, false);
     struct producer *producer = publisher_open(0);
     struct consumer *consumer = subscriber_open(0);
-    pthread_t publisher, subscriber;
-    START(publisher, publish, producer);
-    START(subscriber, subscribe, consumer);
-    FINISH(publisher);
-    FINISH(subscriber);
+    run_both(publish, producer, subscribe, consumer);
     assert(load64_relaxed(&world.publishers[0].aborted) == 2);
     assert(load64_relaxed(&world.members[0].aborted) == 2);
     check_all_usable(producer, consumer, 2);

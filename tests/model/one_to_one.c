@@ -25,11 +25,7 @@ int main(void)
     channel_create(false, false);
     struct producer *producer = publisher_open(0);
     struct consumer *consumer = subscriber_open(0);
-    pthread_t publisher, subscriber;
-    START(publisher, publish, producer);
-    START(subscriber, subscribe, consumer);
-    FINISH(publisher);
-    FINISH(subscriber);
+    run_both(publish, producer, subscribe, consumer);
     check_all_usable(producer, consumer, MESSAGES);
     return 0;
 }

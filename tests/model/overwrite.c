@@ -37,12 +37,6 @@ static void *subscribe(void *argument)
 int main(void)
 {
     channel_create(false, true);
-    struct producer *producer = publisher_open(0);
-    struct consumer *consumer = subscriber_open(0);
-    pthread_t publisher, subscriber;
-    START(publisher, publish, producer);
-    START(subscriber, subscribe, consumer);
-    FINISH(publisher);
-    FINISH(subscriber);
+    run_both(publish, publisher_open(0), subscribe, subscriber_open(0));
     return 0;
 }

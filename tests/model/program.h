@@ -254,4 +254,15 @@ static inline void check_all_usable(struct producer *producer, struct consumer *
     } while (0)
 #define FINISH(thread) (void)pthread_join(thread, NULL)
 
+/* A publisher and a reader, each in a thread of its own, to their ends. */
+static inline void run_both(void *(*publish)(void *), struct producer *producer, void *(*subscribe)(void *),
+                            struct consumer *consumer)
+{
+    pthread_t publisher, subscriber;
+    START(publisher, publish, producer);
+    START(subscriber, subscribe, consumer);
+    FINISH(publisher);
+    FINISH(subscriber);
+}
+
 #endif
