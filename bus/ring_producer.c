@@ -143,7 +143,7 @@ static struct cursor_room look(struct producer *producer, uint64_t sequence, uin
     producer->rebased = producer->rebased && line - position_line(producer->base) < ring->arena_lines;
     const struct cursor_room room = cursor_room(ring, sequence, position_make(sequence, line), producer->id,
                                                 want->exact, producer->rebased ? &producer->base : NULL);
-    producer->arena_empty = room.lines == ring->arena_lines;
+    producer->arena_empty = room.lines == ring->arena_lines && room.slots == ring->slot_count;
     producer->limit = sequence + (room.slots < slots ? room.slots : slots);
     producer->limit_line = line + (room.lines < lines ? room.lines : lines);
     store64_relaxed(&producer->own->limit, position_make(producer->limit, producer->limit_line));
@@ -164,10 +164,11 @@ static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
 }
 
 /*
- * A single producer whose arena is empty starts again at its beginning, so that large buffers stay in the
+ * A single producer whose ring is empty starts its arena again at its beginning, so that large buffers stay in the
  * cache; for small messages the history that late joiners can have is worth more. The lines it skips are
  * nobody's, but readers show the line of the last record they have read until they read the next one: `base`
- * says that those who stand at or behind it hold nothing from before it.
+ * says that those who stand at or behind it hold nothing from before it. (Who has but an inline message to read stands
+ * before it, and would seem to hold all that is skipped.)
  */
 static bool refresh_single(struct producer *producer, const struct producer_want *want)
 {

@@ -65,7 +65,7 @@ struct producer {
     uint64_t first;      /* sequence of the open batch */
     bool may_send_fast;  /* the window may be opened at all */
     bool rebased;
-    bool arena_empty; /* at the last look */
+    bool arena_empty; /* at the last look, as were the slots */
     unsigned char *window_end;
     bool window_claim; /* the open claim is the window's next slot, and `window_end` its end */
     bool batched;      /* `own->batch` may name the next claim: it must be written again */

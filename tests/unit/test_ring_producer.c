@@ -195,3 +195,23 @@ UNIT(ring_producer, keeps_within_its_limit)
         }
     }
 }
+
+/* A small message that nobody has read yet holds no line: starting the arena again must not take its room away. */
+UNIT(ring_producer, has_the_arena_beside_a_small_message)
+{
+    const shmbus_channel_options options = {
+        .producers = SHMBUS_SINGLE, .slots = SLOTS, .arena = 4096, .largest = 2048};
+    shmbus_bus *bus = unit_open();
+    shmbus_publisher *publisher = unit_publisher(bus, &options);
+    shmbus_subscriber *subscriber = unit_subscriber(bus, NULL);
+    for (uint64_t i = 0; i < 300; i += 3) {
+        const size_t size = 64 + i * 37 % 960;
+        check_eq(unit_send(publisher, size, i, SHMBUS_NOWAIT), 0);
+        unit_receive(subscriber, i, size, i);
+        check_eq(unit_send(publisher, 8, i + 1, SHMBUS_NOWAIT), 0);
+        check_eq(unit_send(publisher, 1024, i + 2, SHMBUS_NOWAIT), 0);
+        unit_receive(subscriber, i + 1, 8, i + 1);
+        unit_receive(subscriber, i + 2, 1024, i + 2);
+    }
+    check_eq(shmbus_close(bus), 0);
+}
