@@ -158,7 +158,7 @@ static int send_in(struct call *call, const void *data, size_t size, int64_t dea
         return claimed;
     }
     producer_fill(producer, 0, data);
-    producer_finish(producer, 0, size, 0);
+    publisher_finish(publisher, 0, size, 0);
     publisher_notify(publisher);
     reply_expect(producer, size);
     return 0;
@@ -212,7 +212,8 @@ int shmbus_send(shmbus_publisher *key, const void *data, size_t size, int64_t de
 /* Sends as many of up to `count` as one claim takes; how many, or an error. */
 static int send_some(struct call *call, const struct iovec *messages, unsigned count, int64_t deadline)
 {
-    struct producer *producer = &call->owner->publisher.producer;
+    struct publisher *publisher = &call->owner->publisher;
+    struct producer *producer = &publisher->producer;
     unsigned chunk = count < SHMBUS_CLAIM_MAX ? count : SHMBUS_CLAIM_MAX;
     for (unsigned i = 0; i < chunk; i++) {
         if (!messages[i].iov_base && messages[i].iov_len > 0) {
@@ -228,7 +229,7 @@ static int send_some(struct call *call, const struct iovec *messages, unsigned c
     const int claimed = claim_until(call, chunk, deadline);
     for (int i = 0; i < claimed; i++) {
         producer_fill(producer, (unsigned)i, messages[i].iov_base);
-        producer_finish(producer, (unsigned)i, messages[i].iov_len, 0);
+        publisher_finish(publisher, (unsigned)i, messages[i].iov_len, 0);
     }
     return claimed;
 }
@@ -372,7 +373,7 @@ static int finish_claims(shmbus_publisher *key, const shmbus_claim_t *claims, un
     const uint64_t first = producer->first;
     const int err = check_claims(producer, claims, count);
     for (unsigned i = 0; err == 0 && i < count; i++) {
-        producer_finish(producer, (unsigned)(claims[i].sequence - first), claims[i].size, flags);
+        publisher_finish(publisher, (unsigned)(claims[i].sequence - first), claims[i].size, flags);
     }
     publisher_notify(publisher);
     return call_end(&call, err);
@@ -428,6 +429,7 @@ int shmbus_publisher_stats_get(shmbus_publisher *key, shmbus_publisher_stats *st
         .bytes = load64_relaxed(&own->bytes),
         .aborted = load64_relaxed(&own->aborted),
         .blocked = load64_relaxed(&own->blocked),
+        .spins = load64_relaxed(&own->spins),
         .sleeps = load64_relaxed(&own->sleeps),
         .wakes = load64_relaxed(&own->wakes),
     };

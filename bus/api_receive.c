@@ -94,6 +94,7 @@ static bool spin_in_section(struct subscriber *subscriber)
             if (unlikely(subscriber->waits.spins.misses != 0)) {
                 subscriber->waits.spins.misses = 0;
             }
+            count_relaxed(&consumer->own->spins, 1);
             consumer_prefetch_record(&record);
             reply_prefetch(reply);
             return true;

@@ -87,7 +87,9 @@ int shmbus_subscriber_stats_get(shmbus_subscriber *key, shmbus_subscriber_stats 
         .missed = load64_relaxed(&own->missed),
         .aborted = load64_relaxed(&own->aborted),
         .redelivered = load64_relaxed(&own->redelivered),
+        .spins = load64_relaxed(&own->spins),
         .sleeps = load64_relaxed(&own->sleeps),
+        .largest_lag = load64_relaxed(&own->largest_lag),
         .position = consumer->sequence,
     };
     handle_leave();

@@ -226,16 +226,6 @@ int shmbus_close(shmbus_bus *bus)
     return handle_close(bus, HANDLE_BUS);
 }
 
-int shmbus_remove(const char *name)
-{
-    int err = layout_check_name("bus", name);
-    if (err != 0) {
-        return err;
-    }
-    err = os_segment_unlink(name);
-    return err == 0 ? 0 : error_set(err, "cannot remove bus \"%s\": %s", name, strerrordesc_np(-err));
-}
-
 /* Runs `change` on the bus of `key` under its directory lock. */
 static int with_directory(shmbus_bus *key, int (*change)(struct segment *segment, void *context),
                           void *context)

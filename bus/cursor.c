@@ -138,8 +138,7 @@ uint64_t cursor_sequence(const struct ring *ring, position p)
     return sequence - (uint32_t)(position_sequence(tail) - position_sequence(p));
 }
 
-/* How far past `tail` publishers have gone, or may go without another look at the groups. */
-static void granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines)
+void cursor_granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines)
 {
     const uint32_t batch = SHMBUS_CLAIM_MAX < ring->slot_count ? SHMBUS_CLAIM_MAX : ring->slot_count;
     const uint32_t most = ring->grant_slots > batch ? ring->grant_slots : batch;
@@ -177,7 +176,7 @@ static void granted(const struct ring *ring, position tail, uint32_t *slots, uin
 static position oldest_intact(const struct ring *ring, uint64_t sequence, position tail, uint64_t *first)
 {
     uint32_t slots, lines;
-    granted(ring, tail, &slots, &lines);
+    cursor_granted(ring, tail, &slots, &lines);
     const uint64_t kept = ring->slot_count - slots;
     const uint64_t published = sequence - ring->first_sequence;
     const uint32_t safe_line = position_line(tail) + lines - ring->arena_lines;

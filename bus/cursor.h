@@ -49,6 +49,9 @@ struct cursor_room cursor_room(const struct ring *ring, uint64_t sequence, posit
  */
 uint64_t cursor_join(const struct ring *ring, struct shm_group *group, uint64_t flags, bool oldest);
 
+/* How far past `tail` publishers have gone, or may go without another look at the groups. */
+void cursor_granted(const struct ring *ring, position tail, uint32_t *slots, uint32_t *lines);
+
 /* The full sequence of position `p`, which is within the ring's reach of the tail. */
 uint64_t cursor_sequence(const struct ring *ring, position p);
 

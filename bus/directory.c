@@ -103,6 +103,7 @@ static int fill_channel(struct segment *segment, uint64_t offset, const struct c
     channel->publishers_offset = geometry->publishers_offset;
     channel->groups_offset = geometry->groups_offset;
     channel->members_offset = geometry->members_offset;
+    channel->latencies_offset = geometry->latencies_offset;
     channel->slots_offset = geometry->slots_offset;
     channel->arena_offset = geometry->arena_offset;
     channel->size = geometry->size;

@@ -5,7 +5,7 @@
  * builds that disagree refuse each other.
  *
  *   segment   [ shm_header | shm_participant x N | shm_entry x N ] page [ channel ] page [ channel ] ...
- *   channel   [ shm_channel | shm_publisher x N | shm_group x N | shm_member x N | slots | arena ]
+ *   channel   [ shm_channel | shm_publisher x N | shm_group x N | shm_member x N | shm_latency x N | slots | arena ]
  *
  * Invariants (positions and lines on the circle of 2^32):
  *   group.cursor.sequence <= tail.sequence <= group.cursor.sequence + slots      block channels
@@ -56,6 +56,8 @@ struct shm_header {
     atomic_u64 size;      /* of the segment file; grows under the directory lock */
     uint64_t created_ns;  /* CLOCK_REALTIME */
     char name[NAME_SIZE];
+    atomic_u32 changer; /* pid of who took the directory lock last: a label for people */
+    uint8_t reserved[12];
 };
 
 /* One attachment of a process. Its liveness is the OFD lock on its byte, nothing here. */
@@ -66,7 +68,10 @@ struct shm_participant {
     uint64_t attached_ns; /* CLOCK_REALTIME */
     char name[NAME_SIZE];
     atomic_u32 bell; /* the futex of its waitsets: bumped by each wake-up, by anybody */
-    uint8_t reserved[52];
+    uint32_t reserved;
+    uint64_t
+        pid_namespace; /* inode of the one that `pid` is of; 0: not known. For people, as are pid and host */
+    char host[HOST_SIZE];
 };
 
 #define PARTICIPANT_FREE 0u
@@ -113,6 +118,13 @@ struct shm_wait {
 #define WAIT_BUILT 1
 #endif
 
+/* And one that samples no latencies. */
+#ifdef SHMBUS_WITHOUT_SAMPLING
+#define SAMPLING_BUILT 0
+#else
+#define SAMPLING_BUILT 1
+#endif
+
 /* The head of a channel. Geometry is written once, before the directory entry goes live. */
 struct shm_channel {
     uint64_t magic;
@@ -140,7 +152,8 @@ struct shm_channel {
     atomic_u32 members_used;
     atomic_u32 orphans;   /* raised when there is a new orphan: its group's members then look for it */
     atomic_u32 handovers; /* adoptions so far: who scans the members looks before and after */
-    uint8_t reserved1[112];
+    uint64_t latencies_offset;
+    uint8_t reserved1[104];
 
     atomic_u64 tail; /* position of the next claim: the publishers */
     uint8_t reserved2[120];
@@ -165,7 +178,9 @@ struct shm_publisher {
     atomic_u64 sleeps;
     atomic_u64 wakes;
     atomic_u32 fenced; /* 1: a full fence follows each commit, so that sleepers need no membarrier for it */
-    uint8_t reserved[44];
+    uint32_t reserved0;
+    atomic_u64 spins;
+    uint8_t reserved[32];
 };
 
 /* Counters of members that left. */
@@ -214,7 +229,20 @@ struct shm_member {
     atomic_u64 aborted;
     atomic_u64 redelivered;
     atomic_u64 sleeps;
-    uint8_t reserved[48];
+    atomic_u64 spins;
+    atomic_u64 largest_lag; /* at messages whose latency was sampled */
+    uint8_t reserved[32];
+};
+
+/*
+ * Latencies of the messages that one member saw, of those that say when they were sent: latency.h. Written by the
+ * member's owner.
+ */
+struct shm_latency {
+    atomic_u64 sum;     /* nanoseconds */
+    atomic_u64 largest; /* nanoseconds */
+    uint64_t reserved[2];
+    atomic_u64 buckets[SHMBUS_LATENCY_BUCKETS];
 };
 
 /* busy: what publishers heed. Who dies with an announcement has not taken anything: it may name what is long gone. */
@@ -238,7 +266,8 @@ LAYOUT_AT(shm_header, header_size, 40);
 LAYOUT_AT(shm_header, size, 48);
 LAYOUT_AT(shm_header, created_ns, 56);
 LAYOUT_AT(shm_header, name, 64);
-LAYOUT_SIZE(shm_header, 112);
+LAYOUT_AT(shm_header, changer, 112);
+LAYOUT_SIZE(shm_header, 128);
 
 LAYOUT_AT(shm_participant, state, 0);
 LAYOUT_AT(shm_participant, pid, 8);
@@ -246,6 +275,8 @@ LAYOUT_AT(shm_participant, flags, 12);
 LAYOUT_AT(shm_participant, attached_ns, 16);
 LAYOUT_AT(shm_participant, name, 24);
 LAYOUT_AT(shm_participant, bell, 72);
+LAYOUT_AT(shm_participant, pid_namespace, 80);
+LAYOUT_AT(shm_participant, host, 88);
 LAYOUT_SIZE(shm_participant, 128);
 
 LAYOUT_AT(shm_entry, state, 0);
@@ -284,6 +315,7 @@ LAYOUT_AT(shm_channel, groups_used, 128);
 LAYOUT_AT(shm_channel, members_used, 132);
 LAYOUT_AT(shm_channel, orphans, 136);
 LAYOUT_AT(shm_channel, handovers, 140);
+LAYOUT_AT(shm_channel, latencies_offset, 144);
 LAYOUT_AT(shm_channel, tail, 256);
 LAYOUT_AT(shm_channel, data, 384);
 LAYOUT_AT(shm_channel, space, 512);
@@ -300,6 +332,7 @@ LAYOUT_AT(shm_publisher, blocked, 56);
 LAYOUT_AT(shm_publisher, sleeps, 64);
 LAYOUT_AT(shm_publisher, wakes, 72);
 LAYOUT_AT(shm_publisher, fenced, 80);
+LAYOUT_AT(shm_publisher, spins, 88);
 LAYOUT_SIZE(shm_publisher, 128);
 
 LAYOUT_AT(shm_totals, messages, 0);
@@ -330,13 +363,20 @@ LAYOUT_AT(shm_member, missed, 48);
 LAYOUT_AT(shm_member, aborted, 56);
 LAYOUT_AT(shm_member, redelivered, 64);
 LAYOUT_AT(shm_member, sleeps, 72);
+LAYOUT_AT(shm_member, spins, 80);
+LAYOUT_AT(shm_member, largest_lag, 88);
 LAYOUT_SIZE(shm_member, 128);
+
+LAYOUT_AT(shm_latency, sum, 0);
+LAYOUT_AT(shm_latency, largest, 8);
+LAYOUT_AT(shm_latency, buckets, 32);
+LAYOUT_SIZE(shm_latency, 1024);
 
 /*
  * FNV-1a, a word at a time, over the format number (raised with each change of meaning) and the sizes and
  * places that a change of structure would move.
  */
-#define LAYOUT_FORMAT UINT64_C(3)
+#define LAYOUT_FORMAT UINT64_C(4)
 #define LAYOUT_MIX(hash, value) (((hash) ^ (uint64_t)(value)) * UINT64_C(0x100000001b3))
 #define LAYOUT_MIX3(hash, a, b, c) LAYOUT_MIX(LAYOUT_MIX(LAYOUT_MIX(hash, a), b), c)
 #define LAYOUT_HASH_STAMP                                                                                    \
@@ -346,8 +386,8 @@ LAYOUT_SIZE(shm_member, 128);
     LAYOUT_MIX3(LAYOUT_HASH_STAMP, sizeof(struct shm_header), sizeof(struct shm_participant),                \
                 sizeof(struct shm_entry))
 #define LAYOUT_HASH_TABLES                                                                                   \
-    LAYOUT_MIX3(LAYOUT_HASH_BUS, sizeof(struct shm_publisher), sizeof(struct shm_group),                     \
-                sizeof(struct shm_member))
+    LAYOUT_MIX3(LAYOUT_MIX(LAYOUT_HASH_BUS, sizeof(struct shm_latency)), sizeof(struct shm_publisher),       \
+                sizeof(struct shm_group), sizeof(struct shm_member))
 #define LAYOUT_FINGERPRINT                                                                                   \
     LAYOUT_MIX3(LAYOUT_MIX(LAYOUT_HASH_TABLES, sizeof(struct shm_channel)),                                  \
                 offsetof(struct shm_channel, tail), offsetof(struct shm_channel, data),                      \

@@ -186,8 +186,9 @@ int layout_channel(const shmbus_channel_options *options, struct channel_geometr
     geometry->publishers_offset = sizeof(struct shm_channel);
     geometry->groups_offset = geometry->publishers_offset + o->publishers * sizeof(struct shm_publisher);
     geometry->members_offset = geometry->groups_offset + o->groups * sizeof(struct shm_group);
+    geometry->latencies_offset = geometry->members_offset + o->members * sizeof(struct shm_member);
     geometry->slots_offset =
-        round_up(geometry->members_offset + o->members * sizeof(struct shm_member), PAGE_SIZE_SHARED);
+        round_up(geometry->latencies_offset + o->members * sizeof(struct shm_latency), PAGE_SIZE_SHARED);
     geometry->arena_offset =
         round_up(geometry->slots_offset + (uint64_t)o->slots * o->slot_size, PAGE_SIZE_SHARED);
     geometry->size = round_up(geometry->arena_offset + o->arena, PAGE_SIZE_SHARED);
@@ -246,6 +247,7 @@ void layout_ring(const struct channel_geometry *geometry, void *base, struct rin
         .publishers = (void *)(bytes + geometry->publishers_offset),
         .groups = (void *)(bytes + geometry->groups_offset),
         .members = (void *)(bytes + geometry->members_offset),
+        .latencies = (void *)(bytes + geometry->latencies_offset),
         .slot_count = o->slots,
         .slot_shift = logarithm(o->slots),
         .stride_shift = logarithm(o->slot_size),

@@ -27,6 +27,7 @@ struct channel_geometry {
     uint64_t publishers_offset;
     uint64_t groups_offset;
     uint64_t members_offset;
+    uint64_t latencies_offset;
     uint64_t slots_offset;
     uint64_t arena_offset;
     uint64_t size;

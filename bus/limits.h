@@ -5,12 +5,13 @@
 #ifndef SHMBUS_BUS_LIMITS_H
 #define SHMBUS_BUS_LIMITS_H
 
-#include <shmbus/shmbus.h>
+#include <shmbus/inspect.h>
 
 #define LINE_SIZE 64u /* arena lines, and the unit of a cache transfer */
 #define PAGE_SIZE_SHARED 4096u
 
 #define NAME_SIZE (SHMBUS_NAME_MAX + 1)
+#define HOST_SIZE SHMBUS_HOST_SIZE
 
 #define PARTICIPANTS_MAX 4095u
 #define PARTICIPANTS_DEFAULT 128u

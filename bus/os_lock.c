@@ -5,14 +5,19 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static int lock_call(int fd, int command, int type, int64_t byte, struct flock *lock)
+static int lock_bytes(int fd, int command, int type, int64_t first, int64_t count, struct flock *lock)
 {
-    *lock = (struct flock){.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    *lock = (struct flock){.l_type = (short)type, .l_whence = SEEK_SET, .l_start = first, .l_len = count};
     int result;
     do {
         result = fcntl(fd, command, lock);
     } while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : -errno;
+}
+
+static int lock_call(int fd, int command, int type, int64_t byte, struct flock *lock)
+{
+    return lock_bytes(fd, command, type, byte, 1, lock);
 }
 
 int os_lock_wait(int fd, int64_t byte)
@@ -40,18 +45,23 @@ int os_lock_release(int fd, int64_t byte)
 }
 
 /* Would a lock of this type meet another? When the kernel cannot answer, nobody is declared dead. */
-static bool conflicts(int fd, int type, int64_t byte)
+static bool conflicts(int fd, int type, int64_t first, int64_t count)
 {
     struct flock lock;
-    return lock_call(fd, F_OFD_GETLK, type, byte, &lock) != 0 || lock.l_type != F_UNLCK;
+    return lock_bytes(fd, F_OFD_GETLK, type, first, count, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 bool os_lock_is_held(int fd, int64_t byte)
 {
-    return conflicts(fd, F_WRLCK, byte);
+    return conflicts(fd, F_WRLCK, byte, 1);
 }
 
 bool os_lock_is_owned(int fd, int64_t byte)
 {
-    return conflicts(fd, F_RDLCK, byte);
+    return conflicts(fd, F_RDLCK, byte, 1);
+}
+
+bool os_lock_any_owned(int fd, int64_t first, int64_t count)
+{
+    return conflicts(fd, F_RDLCK, first, count);
 }

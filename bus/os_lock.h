@@ -15,6 +15,7 @@
 /* Which byte. */
 #define LOCK_DIRECTORY INT64_C(0x1000000000000000)                  /* creation and every directory change */
 #define LOCK_PARTICIPANT(index) (LOCK_DIRECTORY + 0x1000 + (index)) /* liveness of a participant */
+#define LOCK_PARTICIPANTS 0x1000                                    /* bytes for them, whatever the bus has */
 #define LOCK_CHANNEL(index) (LOCK_DIRECTORY + 0x10000 + (index))    /* shared: the channel is in use */
 
 /* Waits for the exclusive lock; EINTR does not end it. */
@@ -33,5 +34,8 @@ bool os_lock_is_held(int fd, int64_t byte);
 
 /* Does another one hold it exclusively? That takes a descriptor for writing: who may only read cannot pretend it. */
 bool os_lock_is_owned(int fd, int64_t byte);
+
+/* The same for any of `count` bytes. */
+bool os_lock_any_owned(int fd, int64_t first, int64_t count);
 
 #endif

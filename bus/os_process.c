@@ -4,12 +4,30 @@
 
 #include <sched.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 uint32_t os_process_id(void)
 {
     return (uint32_t)getpid();
+}
+
+uint64_t os_process_namespace(void)
+{
+    struct stat file;
+    return stat("/proc/self/ns/pid", &file) == 0 ? (uint64_t)file.st_ino : 0;
+}
+
+void os_process_host(char *host, size_t size)
+{
+    struct utsname names;
+    memset(host, 0, size);
+    if (uname(&names) == 0) {
+        memcpy(host, names.nodename, strnlen(names.nodename, size - 1));
+    }
 }
 
 void os_yield(void)

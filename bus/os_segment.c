@@ -43,11 +43,10 @@ static bool is_foreign(int err)
     return err == ELOOP || err == EISDIR || err == ENXIO || err == ENODEV;
 }
 
-int os_segment_open(const char *name, bool writable)
+/* Others may have put anything there: a FIFO to be waited at, a terminal. */
+static int open_regular(const char *path, int flags)
 {
-    /* Others may have put anything there: a link to be followed, a FIFO to be waited at, a terminal. */
-    const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    const int fd = open(segment_path(name).text, (writable ? O_RDWR : O_RDONLY) | flags);
+    const int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return is_foreign(errno) ? -EBADMSG : -errno;
     }
@@ -56,6 +55,16 @@ int os_segment_open(const char *name, bool writable)
         return -EBADMSG;
     }
     return fd;
+}
+
+int os_segment_open(const char *name, bool writable)
+{
+    return open_regular(segment_path(name).text, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW);
+}
+
+int os_segment_open_copy(const char *path)
+{
+    return open_regular(path, O_RDONLY);
 }
 
 int os_segment_create(void)
@@ -68,6 +77,28 @@ int os_segment_write(int fd, const void *data, size_t size)
 {
     const ssize_t written = pwrite(fd, data, size, 0);
     return written == (ssize_t)size ? 0 : written < 0 ? -errno : -EIO;
+}
+
+int os_segment_read(int fd, void *data, size_t size)
+{
+    const ssize_t got = pread(fd, data, size, 0);
+    return got == (ssize_t)size ? 0 : got < 0 ? -errno : -EIO;
+}
+
+uint64_t os_segment_data(int fd, uint64_t from, uint64_t to)
+{
+    uint64_t data = 0;
+    while (from < to) {
+        const off_t start = lseek(fd, (off_t)from, SEEK_DATA);
+        if (start < 0 || (uint64_t)start >= to) {
+            return data; /* holes up to the end, or a file system that cannot tell */
+        }
+        const off_t hole = lseek(fd, start, SEEK_HOLE);
+        const uint64_t end = hole < start || (uint64_t)hole > to ? to : (uint64_t)hole;
+        data += end - (uint64_t)start;
+        from = end;
+    }
+    return data;
 }
 
 static struct segment_path descriptor_path(int fd)

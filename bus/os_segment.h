@@ -28,11 +28,18 @@ struct os_segment_status {
 /* Opens the segment of the bus `name`: an fd or -errno. -EBADMSG: what is there is no regular file, but a link, say. */
 int os_segment_open(const char *name, bool writable);
 
+/* Opens a copy of a segment, at any path, for reading: an fd or -errno, as above. */
+int os_segment_open_copy(const char *path);
+
 /* A file without a name, mode 0600, which goes with its last descriptor: an fd or -errno. */
 int os_segment_create(void);
 
-/* Writes the beginning of the file. */
+/* Write and read the beginning of the file. */
 int os_segment_write(int fd, const void *data, size_t size);
+int os_segment_read(int fd, void *data, size_t size);
+
+/* Bytes of [from, to) that are in memory, as far as the file system can tell: holes are not. */
+uint64_t os_segment_data(int fd, uint64_t from, uint64_t to);
 
 /*
  * Names the file, which makes it the segment of the bus `name`. -EEXIST when there is one; -EOPNOTSUPP: the kernel

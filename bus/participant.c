@@ -27,6 +27,8 @@ static void fill(struct participant *self, uint32_t index, const char *name)
     store32_relaxed(&entry->pid, os_process_id());
     store32_relaxed(&entry->flags, try_membarrier(self));
     entry->attached_ns = os_clock_realtime();
+    entry->pid_namespace = os_process_namespace();
+    os_process_host(entry->host, sizeof entry->host);
     memset(entry->name, 0, sizeof entry->name);
     memcpy(entry->name, name, strnlen(name, sizeof entry->name - 1));
     store64_release(&entry->state, (generation << 32) | PARTICIPANT_ATTACHED); /* [rel:participant] */

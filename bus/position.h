@@ -53,6 +53,7 @@ typedef uint64_t stamp;
 #define STAMP_WRITING 0x1u /* on overwrite channels: the payload is being replaced */
 #define STAMP_ARENA 0x2u   /* the slot holds a record {line, length} of the arena */
 #define STAMP_ABORTED 0x4u /* claimed and given up: readers pass over it */
+#define STAMP_SAMPLED 0x8u /* the last word of the slot says when it was sent */
 #define STAMP_FLAGS 0xfu
 
 #define STAMP_LAP_SHIFT 24

@@ -2,6 +2,7 @@
 #include "publisher.h"
 
 #include "error.h"
+#include "os_clock.h"
 #include "recovery.h"
 #include "wait.h"
 
@@ -52,6 +53,7 @@ int publisher_open(struct publisher *publisher, struct channel *channel, struct 
     store64_relaxed(&entry->blocked, 0);
     store64_relaxed(&entry->sleeps, 0);
     store64_relaxed(&entry->wakes, 0);
+    store64_relaxed(&entry->spins, 0);
     /* The limit and the count of entries before the owner: who sees the owner sees the rest. */
     producer_init(&publisher->producer, ring, (uint32_t)index, false);
     store32_release(&entry->fenced, 1); /* [rel:fenced] */
@@ -64,6 +66,10 @@ int publisher_open(struct publisher *publisher, struct channel *channel, struct 
     publisher->style = style;
     publisher->fenced = true;
     publisher->quiet = 0;
+    publisher->sampler = (struct latency_sampler){0};
+    if (SAMPLING_BUILT) {
+        producer_sample_at(&publisher->producer, publisher->producer.sequence);
+    }
     wait_memory_init(&publisher->waits);
     return 0;
 }
@@ -102,10 +108,23 @@ static void stop_fencing(struct publisher *publisher)
     }
 }
 
+/* Readers that sleep are no fast stream, though the last sample may have been of one: the next is not far. */
+static void sample_soon(struct publisher *publisher)
+{
+    struct producer *producer = &publisher->producer;
+    const uint64_t soon = producer->sequence + LATENCY_STEP_WOKEN;
+    if (SAMPLING_BUILT && producer->sample_at > soon) {
+        producer_sample_at(producer, soon);
+    }
+}
+
 static void found_sleepers(struct publisher *publisher)
 {
     count_relaxed(&publisher->producer.own->wakes, 1);
     publisher->quiet = 0;
+    if (publisher->producer.open == 0) {
+        sample_soon(publisher);
+    }
     if (!publisher->fenced && publisher->producer.open == 0) {
         set_fenced(publisher, true);
     }
@@ -120,6 +139,26 @@ void publisher_notify(struct publisher *publisher)
                ++publisher->quiet >= QUIET_LOOKS) {
         stop_fencing(publisher);
     }
+}
+
+/* The flag that makes message `index` say when it was sent, if it is its turn and there is room for that. */
+static uint32_t sample(struct publisher *publisher, unsigned index, size_t size)
+{
+    struct producer *producer = &publisher->producer;
+    if (likely(!producer_sample_due(producer, index))) {
+        return 0;
+    }
+    producer->sent = (uint64_t)os_clock_monotonic();
+    producer->sample_at = producer->first + index + latency_step(&publisher->sampler, producer->sent);
+    return producer_may_sample(producer, index, size) ? STAMP_SAMPLED : 0;
+}
+
+void publisher_finish(struct publisher *publisher, unsigned index, size_t size, uint32_t flags)
+{
+    if (!(flags & STAMP_ABORTED)) {
+        flags |= sample(publisher, index, size);
+    }
+    producer_finish(&publisher->producer, index, size, flags);
 }
 
 static bool room(const struct wait_source *source, bool thorough)
@@ -206,6 +245,7 @@ static struct wait_request wait_request(struct publisher *publisher, struct wait
         .style = publisher->style,
         .deadline = deadline,
         .sleeps = &publisher->producer.own->sleeps,
+        .spins = &publisher->producer.own->spins,
         .memory = &publisher->waits,
     };
 }

@@ -12,6 +12,7 @@
 #define SHMBUS_BUS_PUBLISHER_H
 
 #include "channel.h"
+#include "latency.h"
 #include "ring_producer.h"
 #include "wait.h"
 #include "waiter.h"
@@ -24,6 +25,7 @@ struct publisher {
     struct wait_style style;
     bool fenced;    /* as own->fenced says to sleepers */
     uint32_t quiet; /* looks for sleepers that found none, since it fences */
+    struct latency_sampler sampler;
 };
 
 /* Takes an entry of the channel. -EBUSY, -EUSERS. The reference to `channel` becomes the publisher's. */
@@ -41,6 +43,9 @@ int publisher_try_claim(struct publisher *publisher, unsigned count);
 
 /* The same; room that readers have made and not published counts. Dearer, and it follows them slot by slot. */
 int publisher_try_claim_exactly(struct publisher *publisher, unsigned count);
+
+/* Commits claimed message `index` with its final size, or aborts it: producer_finish() with a sample now and then. */
+void publisher_finish(struct publisher *publisher, unsigned index, size_t size, uint32_t flags);
 
 /* After an -EAGAIN that is the answer: somebody must look after the dead. */
 void publisher_give_up(struct publisher *publisher);

@@ -25,8 +25,9 @@ struct ring {
     struct shm_publisher *publishers;
     struct shm_group *groups;
     struct shm_member *members;
-    uint32_t slot_count; /* a power of two */
-    uint32_t slot_shift; /* its logarithm */
+    struct shm_latency *latencies; /* one for each member */
+    uint32_t slot_count;           /* a power of two */
+    uint32_t slot_shift;           /* its logarithm */
     uint32_t stride_shift;
     uint32_t inline_max;  /* bytes that fit beside the stamp */
     uint32_t arena_lines; /* a power of two */
@@ -52,6 +53,12 @@ static inline atomic_u64 *ring_slot(const struct ring *ring, uint64_t sequence)
 static inline unsigned char *ring_payload(atomic_u64 *slot)
 {
     return (unsigned char *)(slot + 1);
+}
+
+/* Where a sampled message's slot says when it was sent: the last word. */
+static inline atomic_u64 *ring_sent(const struct ring *ring, atomic_u64 *slot)
+{
+    return slot + (((size_t)1 << ring->stride_shift) / sizeof *slot) - 1;
 }
 
 static inline unsigned char *ring_line(const struct ring *ring, uint32_t line)

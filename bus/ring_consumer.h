@@ -28,6 +28,7 @@ struct consumer_message {
     size_t size;
     uint32_t publisher;
     uint32_t line; /* behind its arena record */
+    uint64_t sent; /* when, nanoseconds, if it was sampled; else 0 */
 };
 
 /*
@@ -75,6 +76,7 @@ struct consumer {
     uint64_t missed;        /* since the last message */
     uint64_t refused; /* overwrite channels: sequence + 1 of a held message that its user has not seen */
     uint64_t burst;   /* messages read in a row before it last found none */
+    uint64_t sampled; /* sequence + 1 of the last message whose latency was counted */
 };
 
 /* Starts at full sequence `sequence` and the line of the group's cursor. `scratch` may be NULL on block channels. */
@@ -86,6 +88,12 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
  * 0, -EAGAIN when there is none, -EBADMSG when the slot holds what no publisher writes.
  */
 int consumer_peek(struct consumer *consumer, unsigned batch);
+
+/*
+ * The peeked message says when it was sent, and it is `now`: counts that in the member's histogram, and how far the
+ * tail is ahead. Once, however often it is peeked, or refused and found again.
+ */
+void consumer_sample(struct consumer *consumer, struct shm_latency *latency, uint64_t now);
 
 /* Gives the peeked message back. True: publishers who wait for room can be told. */
 bool consumer_release(struct consumer *consumer);

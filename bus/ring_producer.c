@@ -34,7 +34,8 @@ static void open_window(struct producer *producer)
     struct producer_window *window = &producer->window;
     const uint64_t sequence = producer->sequence;
     const uint64_t lap_end = (sequence | (ring->slot_count - 1)) + 1;
-    const uint64_t end = producer->limit < lap_end ? producer->limit : lap_end;
+    const uint64_t near = producer->limit < lap_end ? producer->limit : lap_end;
+    const uint64_t end = producer->sample_at < near ? producer->sample_at : near;
     window->slot = (unsigned char *)ring_slot(ring, sequence);
     window->first = window->slot;
     store64_release(&producer->own->intent,
@@ -60,6 +61,7 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     producer->line = position_line(tail);
     producer->limit_line = producer->line;
     producer->batched = true; /* the entry's batch word may be of its last owner */
+    producer->sample_at = UINT64_MAX;
     producer_allow_window(producer, may_send_fast);
     if (ring->multi) {
         withdraw_intent(producer, tail);
@@ -75,6 +77,13 @@ void producer_allow_window(struct producer *producer, bool allowed)
     if (!producer->may_send_fast) {
         close_window(producer);
     }
+}
+
+void producer_sample_at(struct producer *producer, uint64_t sequence)
+{
+    close_window(producer);
+    producer->sample_at = sequence;
+    open_window(producer);
 }
 
 /* Slots ahead of the tail that a publisher of many asks for: the others claim some of them. */
@@ -351,7 +360,7 @@ bool producer_send_multi(struct producer *producer, const void *data, size_t siz
     position tail = load64_acquire(&ring->shared->tail); /* [acq:tail] */
     uint64_t sequence;
     if (!tail_sequence(producer, tail, &sequence) || sequence >= producer->limit ||
-        !try_claim(producer, tail, sequence, 1, position_line(tail))) {
+        sequence >= producer->sample_at || !try_claim(producer, tail, sequence, 1, position_line(tail))) {
         return false;
     }
     producer->sequence = sequence + 1;
@@ -384,6 +393,9 @@ void producer_finish(struct producer *producer, unsigned index, size_t size, uin
                         aborted ? record_make(behind, 0) : record_make(claim->line, (uint32_t)size));
         flags |= STAMP_ARENA;
         length = 0;
+    }
+    if (flags & STAMP_SAMPLED) {
+        store64_relaxed(ring_sent(ring, slot), producer->sent);
     }
     store64_release(slot,
                     stamp_make(ring_lap(ring, sequence), producer->id, length, flags)); /* [rel:stamp] */

@@ -69,10 +69,13 @@ struct producer {
     unsigned char *window_end;
     bool window_claim; /* the open claim is the window's next slot, and `window_end` its end */
     bool batched;      /* `own->batch` may name the next claim: it must be written again */
+    uint64_t
+        sample_at; /* the first message from this sequence on goes the long way, to say when it was sent */
+    uint64_t sent; /* what it says: nanoseconds */
     struct producer_claim claims[SHMBUS_CLAIM_MAX];
 };
 
-/* Starts at the tail, with entry number `id`. Without `may_send_fast` every message takes the long way. */
+/* Starts at the tail, with entry number `id`, sampling nothing. Without `may_send_fast` every message takes the long way. */
 void producer_init(struct producer *producer, const struct ring *ring, uint32_t id, bool may_send_fast);
 
 /* May messages go through the window from now on? The entry's owner; not within a claim. */
@@ -90,7 +93,10 @@ void *producer_payload(const struct producer *producer, unsigned index);
 /* Fills claimed message `index` by copying. */
 void producer_fill(const struct producer *producer, unsigned index, const void *data);
 
-/* Commits claimed message `index` with its final size, or aborts it (STAMP_ABORTED). */
+/*
+ * Commits claimed message `index` with its final size, or aborts it (STAMP_ABORTED). With STAMP_SAMPLED, if
+ * producer_may_sample(), it says that it was sent at `producer->sent`.
+ */
 void producer_finish(struct producer *producer, unsigned index, size_t size, uint32_t flags);
 
 /*
@@ -116,6 +122,22 @@ bool producer_send_multi(struct producer *producer, const void *data, size_t siz
 
 /* Ends a claim of producer_claim_one(), whatever its end. */
 void producer_finish_one(struct producer *producer, size_t size, uint32_t flags);
+
+/* Is claimed message `index` the next to be sampled? */
+static inline bool producer_sample_due(const struct producer *producer, unsigned index)
+{
+    return producer->first + index >= producer->sample_at;
+}
+
+/* The next to be sampled is the first one from `sequence` on. Not within a claim. */
+void producer_sample_at(struct producer *producer, uint64_t sequence);
+
+/* Does claimed message `index`, of `size` bytes by now, leave room in its slot to say when it was sent? */
+static inline bool producer_may_sample(const struct producer *producer, unsigned index, size_t size)
+{
+    return producer->claims[index].size > producer->inline_max ||
+           size + sizeof(uint64_t) <= producer->stride - SLOT_HEADER;
+}
 
 /* Arena lines that a message of `size` bytes takes. */
 static inline uint32_t producer_lines(const struct producer *producer, size_t size)

@@ -28,12 +28,8 @@ static void find_claims(const struct ring *ring, const struct shm_publisher *pub
     claims->count = count - 1 < SHMBUS_CLAIM_MAX ? count : 1;
 }
 
-/*
- * Does a living publisher name message `sequence`? One that has claimed it does, from before the claim until it has
- * finished it. One that has lost the claim to somebody else may, until it tries for another.
- */
-static bool named_by_the_living(const struct ring *ring, const struct ring_living *living, uint64_t sequence,
-                                uint64_t tail)
+uint32_t ring_claimer(const struct ring *ring, const struct ring_living *living, uint64_t sequence,
+                      uint64_t tail)
 {
     for (uint32_t i = 0; i < ring->publisher_max; i++) {
         BOUND(i, PUBLISHERS_MAX);
@@ -45,10 +41,16 @@ static bool named_by_the_living(const struct ring *ring, const struct ring_livin
         struct claims claims;
         find_claims(ring, publisher, tail, &claims);
         if (sequence - claims.first < claims.count && living->alive(living->who, owner)) {
-            return true;
+            return i;
         }
     }
-    return false;
+    return RING_NOBODY;
+}
+
+static bool named_by_the_living(const struct ring *ring, const struct ring_living *living, uint64_t sequence,
+                                uint64_t tail)
+{
+    return ring_claimer(ring, living, sequence, tail) != RING_NOBODY;
 }
 
 /*

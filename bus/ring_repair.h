@@ -3,6 +3,7 @@
  * Aborting messages that were claimed by the dead: the part of recovery_claims.c that is pure memory.
  *
  *   call            who       may overlap with
+ *   ring_claimer    anybody   everything
  *   ring_repair_*   anybody   everything, other repairs too
  *
  * progress      wait-free, if asking who is alive is: nobody waits for a repairer
@@ -18,6 +19,15 @@ struct ring_living {
     bool (*alive)(const void *who, uint64_t owner);
     const void *who;
 };
+
+#define RING_NOBODY UINT32_MAX
+
+/*
+ * The first living publisher that names message `sequence`, or RING_NOBODY. One that has claimed it does, from before
+ * the claim until it has finished it. One that has lost the claim to somebody else may, until it tries for another.
+ */
+uint32_t ring_claimer(const struct ring *ring, const struct ring_living *living, uint64_t sequence,
+                      uint64_t tail);
 
 /* Aborts what dead publisher `index` has claimed and not finished; how many messages. Its entry is left as it is. */
 unsigned ring_repair_claims(const struct ring *ring, uint32_t index, const struct ring_living *living);

@@ -21,6 +21,7 @@ static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, uint32_t l
 {
     message->publisher = stamp_publisher(s);
     message->line = line;
+    message->sent = s & STAMP_SAMPLED ? load64_relaxed(ring_sent(ring, slot)) : 0;
     if (s & STAMP_ARENA) {
         struct consumer_glimpse seen;
         if (!slot_record(ring, load64_relaxed(slot + 1), &seen, &message->line)) {

@@ -16,6 +16,14 @@
 
 #define OPEN_ATTEMPTS 100
 
+/* A label for people who find the bus stuck: nothing is decided by it. */
+static void sign(const struct segment *segment)
+{
+    if (segment->header) { /* else it is not mapped yet */
+        store32_relaxed(&segment->header->changer, os_process_id());
+    }
+}
+
 int segment_lock(struct segment *segment)
 {
     (void)pthread_mutex_lock(&segment->mutex);
@@ -25,6 +33,7 @@ int segment_lock(struct segment *segment)
         return error_set(err, "cannot lock the directory of bus \"%s\": %s", segment->name,
                          strerrordesc_np(-err));
     }
+    sign(segment);
     return 0;
 }
 
@@ -38,6 +47,7 @@ int segment_try_lock(struct segment *segment)
         (void)pthread_mutex_unlock(&segment->mutex);
         return -EAGAIN;
     }
+    sign(segment);
     return 0;
 }
 
@@ -314,7 +324,10 @@ static int enter(struct segment *segment, const shmbus_bus_options *options)
         return err;
     }
     err = prepare(segment);
-    err = err ? err : attach(segment, options);
+    if (err == 0) {
+        sign(segment);
+        err = attach(segment, options);
+    }
     segment_unlock(segment);
     return err;
 }

@@ -4,6 +4,8 @@
 
 #include "cursor.h"
 #include "error.h"
+#include "latency.h"
+#include "os_clock.h"
 #include "recovery.h"
 #include "wait.h"
 
@@ -160,6 +162,9 @@ static void take_member(struct channel *channel, uint32_t index, uint32_t group)
     store64_relaxed(&member->aborted, 0);
     store64_relaxed(&member->redelivered, 0);
     store64_relaxed(&member->sleeps, 0);
+    store64_relaxed(&member->spins, 0);
+    store64_relaxed(&member->largest_lag, 0);
+    latency_clear(&channel->ring.latencies[index]);
     used_up_to(&channel->ring.shared->members_used, index);
     store64_release(&member->owner, channel->segment->self.owner); /* [rel:owner] */
 }
@@ -348,6 +353,10 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
         }
     }
     if (err == 0) {
+        if (consumer->message.sent != 0) {
+            struct shm_latency *latency = &consumer->ring->latencies[subscriber->member];
+            consumer_sample(consumer, latency, (uint64_t)os_clock_monotonic());
+        }
         return 0;
     }
     notify_space(subscriber);
@@ -439,6 +448,7 @@ static struct wait_request wait_request(struct subscriber *subscriber, struct wa
         .style = subscriber->style,
         .deadline = deadline,
         .sleeps = &subscriber->consumer.own->sleeps,
+        .spins = &subscriber->consumer.own->spins,
         .memory = &subscriber->waits,
     };
 }

@@ -193,9 +193,11 @@ int wait_until_ready(const struct wait_request *request)
         const int64_t until = request->style.strategy == SHMBUS_WAIT_SPIN ? INT64_MAX : now + WAIT_SPIN_NS;
         if (spin(request, until, &err)) {
             learn_to_spin(request->memory, true);
+            count_relaxed(request->spins, 1);
             return 0;
         }
     } else if (yield_once(request, now)) {
+        count_relaxed(request->spins, 1);
         return 0;
     }
     return err != 0 ? err : sleep_until_ready(request, now);

@@ -74,6 +74,7 @@ struct wait_request {
     struct wait_style style;
     int64_t deadline;
     atomic_u64 *sleeps; /* counter */
+    atomic_u64 *spins;  /* counter: waits that ended without a sleep */
     struct wait_memory *memory;
 };
 

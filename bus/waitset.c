@@ -453,6 +453,7 @@ int waitset_wait(struct waitset *set, shmbus_event *events, unsigned max, int64_
         .style = set->style,
         .deadline = deadline,
         .sleeps = &set->sleeps,
+        .spins = &set->spins,
         .memory = &set->memory,
     };
     if (deadline == SHMBUS_NOWAIT) {

@@ -49,6 +49,7 @@ struct waitset {
     struct wait_style style;
     struct wait_memory memory;
     atomic_u64 sleeps;
+    atomic_u64 spins;
 };
 
 /* -ENOMEM. */

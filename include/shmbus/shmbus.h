@@ -131,6 +131,12 @@ int shmbus_close(shmbus_bus *bus);
 int shmbus_remove(const char *name);
 
 /*
+ * The same if nobody is attached, dead participants apart: -EBUSY otherwise. Who is just opening the bus either comes
+ * before, and it stays, or makes a new one: nobody is left on a bus that others cannot find any more.
+ */
+int shmbus_remove_unused(const char *name);
+
+/*
  * Puts right what dead participants left in the bus's channels, all of them, now. Whoever waits does so by
  * itself; this is for those who do not wait, and for the impatient. Returns how many repairs that took, 0 when
  * there was nothing to repair, or a negative errno. Any thread, any number of processes at once. As opening does, it
@@ -286,6 +292,7 @@ typedef struct shmbus_publisher_stats {
     uint64_t bytes;
     uint64_t aborted;
     uint64_t blocked; /* times it found no room */
+    uint64_t spins;   /* waits that ended without a sleep */
     uint64_t sleeps;
     uint64_t wakes; /* times it woke somebody */
 } shmbus_publisher_stats;
@@ -380,7 +387,10 @@ typedef struct shmbus_subscriber_stats {
     uint64_t missed;      /* lost to overwriting */
     uint64_t aborted;     /* passed over: given up by their publisher */
     uint64_t redelivered; /* of `messages`: taken over from a dead member */
+    uint64_t spins;       /* waits that ended without a sleep */
     uint64_t sleeps;
+    uint64_t
+        largest_lag; /* most messages that were there and not yet read, at those whose latency was sampled */
     uint64_t position; /* sequence of the next message of the group */
 } shmbus_subscriber_stats;
 

@@ -74,8 +74,8 @@ PLANTS = {
     # A group starts where a publisher may be writing already.
     "join.without-limits": Plant(
         "cursor.c",
-        "    granted(ring, tail, &slots, &lines);",
-        "    granted(ring, tail, &slots, &lines);\n    slots = lines = 0;",
+        "    cursor_granted(ring, tail, &slots, &lines);",
+        "    cursor_granted(ring, tail, &slots, &lines);\n    slots = lines = 0;",
     ),
     # What members have taken and not given back is overwritten.
     "shared_group.room-without-members": Plant(

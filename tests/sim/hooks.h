@@ -18,6 +18,9 @@
 /* The bound of sleeps: SLEEP_MAX_NS. */
 extern int64_t sim_sleep_max;
 
+/* From one sampled message to the next: LATENCY_INTERVAL_NS. Those that are sampled take the long way. */
+extern uint64_t sim_sampling;
+
 /* A copy to or from the segment, torn: a step before each of its halves. */
 void sim_copy_shared(void *to, const void *from, size_t size);
 

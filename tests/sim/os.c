@@ -46,6 +46,7 @@ struct lock {
 
 unsigned char sim_memory[SIM_MEMORY_SIZE] __attribute__((aligned(4096)));
 int64_t sim_sleep_max;
+uint64_t sim_sampling;
 
 static struct {
     struct file files[FILES];
@@ -413,6 +414,16 @@ int64_t os_clock_monotonic(void)
 uint64_t os_clock_realtime(void)
 {
     return (uint64_t)machine_time();
+}
+
+uint64_t os_process_namespace(void)
+{
+    return 1;
+}
+
+void os_process_host(char *name, size_t size)
+{
+    memset(name, 0, size);
 }
 
 uint32_t os_process_id(void)

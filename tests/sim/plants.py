@@ -95,8 +95,8 @@ PLANTS = {
     # A group starts where a publisher may be writing already.
     "join-without-limits": Plant(
         "cursor.c",
-        "    granted(ring, tail, &slots, &lines);",
-        "    granted(ring, tail, &slots, &lines);\n    slots = lines = 0;",
+        "    cursor_granted(ring, tail, &slots, &lines);",
+        "    cursor_granted(ring, tail, &slots, &lines);\n    slots = lines = 0;",
     ),
     # The publisher's half of that handshake.
     "limit-after-look": Plant(

@@ -293,6 +293,7 @@ void world_run(uint64_t seed, bool trace, struct world_result *result)
     machine_reset(seed, &plan, trace);
     oracle_reset(world.options.first_sequence, world.overwrite);
     sim_sleep_max = INT64_C(250000000);
+    sim_sampling = random_one_in(&world.random, 4) ? 1 : UINT64_C(1) << 40;
     machine_buried = buried;
     machine_idle = idle;
     start_world(seed);

@@ -10,6 +10,7 @@ struct scene {
     struct wait_request request;
     struct wait_memory memory;
     atomic_u64 sleeps;
+    atomic_u64 spins;
     char steps[64];    /* l: a look, L: a thorough one, R: raises the flag, S: sleeps; the first ones */
     unsigned count;    /* of all steps */
     unsigned before;   /* looks before the flag was raised first */
@@ -108,6 +109,7 @@ static void set_scene(struct scene *scene, enum shmbus_wait strategy)
                                            .style = {.strategy = strategy},
                                            .deadline = SHMBUS_FOREVER,
                                            .sleeps = &scene->sleeps,
+                                           .spins = &scene->spins,
                                            .memory = &scene->memory};
 }
 

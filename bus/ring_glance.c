@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ring_glance.h"
+
+#include "cursor.h"
+#include "ring_slot.h"
+
+/* What nobody writes to without another look at the limits: the slots from `oldest` on, the lines before `line`. */
+struct reach {
+    uint64_t tail; /* full sequence */
+    uint64_t oldest;
+    uint32_t line; /* behind the last one that may be written to */
+};
+
+static struct reach find_reach(const struct ring *ring)
+{
+    position tail;
+    uint32_t slots = 0;
+    uint32_t lines = 0;
+    const uint64_t sequence = ring_tail(ring, &tail);
+    if (!ring->overwrite) {
+        cursor_granted(ring, tail, &slots, &lines);
+    }
+    const uint64_t kept = ring->slot_count - slots;
+    const uint64_t published = sequence - ring->first_sequence;
+    return (struct reach){
+        .tail = sequence,
+        .oldest = sequence - (published < kept ? published : kept),
+        .line = position_line(tail) + lines,
+    };
+}
+
+/* Are the lines from `start` on not among those that may be written to? */
+static bool line_stays(const struct ring *ring, const struct reach *reach, uint32_t start)
+{
+    return reach->line - start <= ring->arena_lines;
+}
+
+uint64_t glance_oldest(const struct ring *ring)
+{
+    const struct reach reach = find_reach(ring);
+    uint64_t sequence = reach.oldest;
+    for (; sequence != reach.tail; sequence++) {
+        BOUND(sequence - (reach.tail - ring->slot_count), ring->slot_count);
+        const atomic_u64 *slot = ring_slot(ring, sequence);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        const int state = slot_state(ring, s, sequence);
+        if (state == -EAGAIN ||
+            (state == 0 &&
+             !((s & STAMP_ARENA) && !line_stays(ring, &reach, record_line(load64_relaxed(slot + 1)))))) {
+            break;
+        }
+    }
+    return sequence;
+}
+
+/* Bounds what the slot says. */
+static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, struct consumer_glimpse *seen,
+                  uint32_t *behind)
+{
+    if (s & STAMP_ARENA) {
+        return slot_record(ring, load64_relaxed(slot + 1), seen, behind) ? 0 : -EBADMSG;
+    }
+    seen->data = ring_payload(slot);
+    seen->size = stamp_length(s);
+    return seen->size <= ring->inline_max ? 0 : -EBADMSG;
+}
+
+/* Has nobody begun to write over the message since its stamp `s` was read? */
+static bool still_whole(const struct ring *ring, uint64_t sequence, stamp s, uint32_t line)
+{
+    fence_acquire(); /* [acq:writing] on blocking channels with [fence:join] of ring_producer.c */
+    const struct reach reach = find_reach(ring);
+    return load64_relaxed(ring_slot(ring, sequence)) == s &&
+           (ring->overwrite || (int64_t)(sequence - reach.oldest) >= 0) &&
+           (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));
+}
+
+int glance_message(const struct ring *ring, uint64_t sequence, void *buffer, size_t capacity,
+                   struct glance *glance)
+{
+    atomic_u64 *slot = ring_slot(ring, sequence);
+    const stamp s = load64_acquire(slot); /* [acq:stamp] */
+    int err = slot_state(ring, s, sequence);
+    if (err != 0) {
+        return err;
+    }
+    struct consumer_glimpse seen = {0};
+    uint32_t behind = 0;
+    err = decode(ring, slot, s, &seen, &behind);
+    if (err == 0) {
+        ring_copy_out(buffer, seen.data, seen.size < capacity ? seen.size : capacity);
+    }
+    *glance = (struct glance){
+        .size = s & STAMP_ABORTED ? 0 : seen.size,
+        .sent = s & STAMP_SAMPLED ? load64_relaxed(ring_sent(ring, slot)) : 0,
+        .publisher = stamp_publisher(s),
+        .aborted = (s & STAMP_ABORTED) != 0,
+    };
+    return still_whole(ring, sequence, s, behind - lines_of(seen.size)) ? err : -ESTALE;
+}
+
+uint64_t glance_sent(const struct ring *ring, uint64_t sequence, uint32_t most)
+{
+    for (uint32_t i = 0; i < most; i++) {
+        BOUND(i, ring->slot_count);
+        atomic_u64 *slot = ring_slot(ring, sequence + i);
+        const stamp s = load64_acquire(slot); /* [acq:stamp] */
+        if (slot_state(ring, s, sequence + i) != 0) {
+            return 0;
+        }
+        if (s & STAMP_SAMPLED) {
+            return load64_relaxed(ring_sent(ring, slot));
+        }
+    }
+    return 0;
+}
