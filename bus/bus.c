@@ -256,6 +256,7 @@ static int recover(struct segment *segment, void *context)
             channel_close(channel);
         }
     }
+    participant_sweep(&segment->self);
     return 0;
 }
 

@@ -250,18 +250,6 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
 
 /* ---------------------------------------------------------------------------- bus and participants */
 
-struct extent {
-    uint64_t start;
-    uint64_t end;
-};
-
-static int compare_extents(const void *left, const void *right)
-{
-    const uint64_t a = ((const struct extent *)left)->start;
-    const uint64_t b = ((const struct extent *)right)->start;
-    return (a > b) - (a < b);
-}
-
 /* Does somebody use what the entry stands for, or will soon? */
 static bool is_held(const struct shmbus_view *view, uint32_t index, bool changing)
 {
@@ -270,49 +258,20 @@ static bool is_held(const struct shmbus_view *view, uint32_t index, bool changin
            (state == ENTRY_REMOVED && !view->copy && os_lock_is_held(view->fd, LOCK_CHANNEL(index)));
 }
 
-/* The extents in use, in the order of the file: `extents` has room for one for each entry. */
-static uint32_t held_extents(const struct shmbus_view *view, shmbus_bus_info *info, struct extent *extents)
+/* Channels are allocated whole: what is in memory and not theirs, nor the header's, is nobody's. */
+static void count_channels(const struct shmbus_view *view, shmbus_bus_info *info)
 {
-    uint32_t count = 0;
+    uint64_t held = view->geometry.header_size;
     for (uint32_t i = 0; i < view->geometry.channels; i++) {
-        const struct shm_entry *entry = &view->entries[i];
-        const uint64_t start = load64_relaxed(&entry->offset);
-        const uint64_t size = load64_relaxed(&entry->size);
-        const uint64_t end = size < info->size ? start + size : 0;
-        if (is_held(view, i, info->changing) && start < end && end <= info->size) {
-            extents[count++] = (struct extent){start, end};
+        const uint64_t size = load64_relaxed(&view->entries[i].size);
+        if (is_held(view, i, info->changing) && size <= info->size) {
+            held += size;
         }
         info->channels += view_channel_is_live(view, i);
-        info->removed += load32_relaxed(&entry->state) == ENTRY_REMOVED && is_held(view, i, false);
+        info->removed += load32_relaxed(&view->entries[i].state) == ENTRY_REMOVED && is_held(view, i, false);
     }
-    qsort(extents, count, sizeof *extents, compare_extents);
-    return count;
-}
-
-/* Adds what lies between `from` and `to`, where no channel is. */
-static void add_gap(const struct shmbus_view *view, shmbus_bus_info *info, uint64_t from, uint64_t to)
-{
-    if (from < to) {
-        info->unused += to - from;
-        info->leaked += view->copy ? 0 : os_segment_data(view->fd, from, to);
-    }
-}
-
-static int count_channels(const struct shmbus_view *view, shmbus_bus_info *info)
-{
-    struct extent *extents = malloc(view->geometry.channels * sizeof *extents);
-    if (!extents) {
-        return error_set(-ENOMEM, "no memory to look at %u channels", view->geometry.channels);
-    }
-    uint64_t behind = view->geometry.header_size;
-    const uint32_t count = held_extents(view, info, extents);
-    for (uint32_t i = 0; i < count; i++) {
-        add_gap(view, info, behind, extents[i].start);
-        behind = extents[i].end > behind ? extents[i].end : behind;
-    }
-    add_gap(view, info, behind, info->size);
-    free(extents);
-    return 0;
+    info->unused = info->size > held ? info->size - held : 0;
+    info->leaked = info->resident > held && !view->copy ? info->resident - held : 0;
 }
 
 static bool is_attached(const struct shm_participant *entry)
@@ -355,7 +314,8 @@ int shmbus_view_bus(shmbus_view *view, shmbus_bus_info *info)
     };
     memcpy(info->name, view->name, sizeof info->name);
     count_participants(view, info);
-    return count_channels(view, info);
+    count_channels(view, info);
+    return 0;
 }
 
 int shmbus_view_participant(shmbus_view *view, uint32_t *cursor, shmbus_participant_info *info)

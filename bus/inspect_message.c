@@ -4,18 +4,17 @@
 #include "inspect_view.h"
 #include "ring_glance.h"
 
-/* Who is overtaken again and again leaves more room each time; in the end the next call goes on. */
+/* Who is overtaken leaves some room; who is overtaken again and again tries again in the next call. */
 #define GLANCES_MAX 16u
 
-/* Where to go on when message `sequence` is gone: further from being overtaken with each of the `tries`. */
+/* Where to go on when message `sequence` is gone: further from being overtaken once that has happened again. */
 static uint64_t resume_at(const struct ring *ring, uint64_t sequence, unsigned tries)
 {
     position tail;
-    const uint64_t oldest = glance_oldest(ring);
+    const uint64_t next = glance_next(ring, sequence + 1);
     const uint64_t end = ring_tail(ring, &tail);
     const uint64_t margin = tries > 0 ? ring->slot_count / 4 : 0;
-    const uint64_t next = end - oldest > margin ? oldest + margin : end;
-    return (int64_t)(next - sequence) > 0 ? next : sequence + 1;
+    return end - next > margin ? next + margin : end;
 }
 
 /* A sequence that is not the tail's yet was never written: what its slot says is of another lap. */
@@ -39,8 +38,7 @@ int shmbus_view_message(shmbus_view *view, uint32_t index, uint64_t *sequence, v
     err = -ESTALE;
     for (unsigned tries = 0; err == -ESTALE && tries < GLANCES_MAX; tries++) {
         err = glance_message(ring, at, buffer, capacity, &glance);
-        if (err == -ESTALE || (err == -EAGAIN && (int64_t)(at - ring->first_sequence) < 0)) {
-            err = -ESTALE;
+        if (err == -ESTALE) {
             at = resume_at(ring, at, tries);
         }
     }

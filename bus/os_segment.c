@@ -85,22 +85,6 @@ int os_segment_read(int fd, void *data, size_t size)
     return got == (ssize_t)size ? 0 : got < 0 ? -errno : -EIO;
 }
 
-uint64_t os_segment_data(int fd, uint64_t from, uint64_t to)
-{
-    uint64_t data = 0;
-    while (from < to) {
-        const off_t start = lseek(fd, (off_t)from, SEEK_DATA);
-        if (start < 0 || (uint64_t)start >= to) {
-            return data; /* holes up to the end, or a file system that cannot tell */
-        }
-        const off_t hole = lseek(fd, start, SEEK_HOLE);
-        const uint64_t end = hole < start || (uint64_t)hole > to ? to : (uint64_t)hole;
-        data += end - (uint64_t)start;
-        from = end;
-    }
-    return data;
-}
-
 static struct segment_path descriptor_path(int fd)
 {
     struct segment_path path = {.text = DESCRIPTORS};

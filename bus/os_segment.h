@@ -38,9 +38,6 @@ int os_segment_create(void);
 int os_segment_write(int fd, const void *data, size_t size);
 int os_segment_read(int fd, void *data, size_t size);
 
-/* Bytes of [from, to) that are in memory, as far as the file system can tell: holes are not. */
-uint64_t os_segment_data(int fd, uint64_t from, uint64_t to);
-
 /*
  * Names the file, which makes it the segment of the bus `name`. -EEXIST when there is one; -EOPNOTSUPP: the kernel
  * wants to see it under /proc for that, and there is none.

@@ -49,6 +49,15 @@ static bool retire(const struct participant *self, uint32_t index)
     return true;
 }
 
+void participant_sweep(const struct participant *self)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (i != self->index && (uint32_t)load64_relaxed(&self->table[i].state) == PARTICIPANT_ATTACHED) {
+            (void)retire(self, i);
+        }
+    }
+}
+
 int participant_attach(struct participant *self, const char *name)
 {
     for (uint32_t i = 0; i < self->count; i++) {

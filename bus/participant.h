@@ -32,6 +32,9 @@ struct participant {
 /* Takes a free or dead entry. -EUSERS when all are alive. `table`, `count`, `lock_fd` and `fenced` are set. */
 int participant_attach(struct participant *self, const char *name);
 
+/* Under the directory lock: frees the entries of those that died. */
+void participant_sweep(const struct participant *self);
+
 void participant_detach(struct participant *self);
 
 /* Is the attachment that marked an entry with `owner` alive? */

@@ -35,11 +35,13 @@ static bool line_stays(const struct ring *ring, const struct reach *reach, uint3
     return reach->line - start <= ring->arena_lines;
 }
 
-uint64_t glance_oldest(const struct ring *ring)
+uint64_t glance_next(const struct ring *ring, uint64_t sequence)
 {
     const struct reach reach = find_reach(ring);
-    uint64_t sequence = reach.oldest;
-    for (; sequence != reach.tail; sequence++) {
+    if ((int64_t)(sequence - reach.oldest) < 0) {
+        sequence = reach.oldest;
+    }
+    for (; (int64_t)(reach.tail - sequence) > 0; sequence++) {
         BOUND(sequence - (reach.tail - ring->slot_count), ring->slot_count);
         const atomic_u64 *slot = ring_slot(ring, sequence);
         const stamp s = load64_acquire(slot); /* [acq:stamp] */
@@ -53,12 +55,20 @@ uint64_t glance_oldest(const struct ring *ring)
     return sequence;
 }
 
-/* Bounds what the slot says. */
+uint64_t glance_oldest(const struct ring *ring)
+{
+    return glance_next(ring, ring->first_sequence);
+}
+
+/* Bounds what the slot says. `line` is where the record starts, if there is one. */
 static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, struct consumer_glimpse *seen,
-                  uint32_t *behind)
+                  uint32_t *line)
 {
     if (s & STAMP_ARENA) {
-        return slot_record(ring, load64_relaxed(slot + 1), seen, behind) ? 0 : -EBADMSG;
+        const uint64_t record = load64_relaxed(slot + 1);
+        uint32_t behind;
+        *line = record_line(record);
+        return slot_record(ring, record, seen, &behind) ? 0 : -EBADMSG;
     }
     seen->data = ring_payload(slot);
     seen->size = stamp_length(s);
@@ -78,15 +88,21 @@ static bool still_whole(const struct ring *ring, uint64_t sequence, stamp s, uin
 int glance_message(const struct ring *ring, uint64_t sequence, void *buffer, size_t capacity,
                    struct glance *glance)
 {
+    if ((int64_t)(sequence - ring->first_sequence) < 0) {
+        return -ESTALE; /* never sent, though a slot may hold its stamp */
+    }
     atomic_u64 *slot = ring_slot(ring, sequence);
     const stamp s = load64_acquire(slot); /* [acq:stamp] */
     int err = slot_state(ring, s, sequence);
+    if (err == -ESTALE && (int64_t)(sequence - find_reach(ring).oldest) >= 0) {
+        return -EBADMSG; /* whoever writes a later message there has moved the tail before */
+    }
     if (err != 0) {
         return err;
     }
     struct consumer_glimpse seen = {0};
-    uint32_t behind = 0;
-    err = decode(ring, slot, s, &seen, &behind);
+    uint32_t line = 0;
+    err = decode(ring, slot, s, &seen, &line);
     if (err == 0) {
         ring_copy_out(buffer, seen.data, seen.size < capacity ? seen.size : capacity);
     }
@@ -96,7 +112,7 @@ int glance_message(const struct ring *ring, uint64_t sequence, void *buffer, siz
         .publisher = stamp_publisher(s),
         .aborted = (s & STAMP_ABORTED) != 0,
     };
-    return still_whole(ring, sequence, s, behind - lines_of(seen.size)) ? err : -ESTALE;
+    return still_whole(ring, sequence, s, line) ? err : -ESTALE;
 }
 
 uint64_t glance_sent(const struct ring *ring, uint64_t sequence, uint32_t most)

@@ -26,8 +26,14 @@ struct glance {
     bool aborted;
 };
 
-/* The full sequence of the oldest message that nobody writes over without another look; the tail's if there is none. */
+/*
+ * The full sequence of the oldest message that nobody writes over without another look; the tail's if there is none.
+ * Some of those behind it may be gone, for records and slots are not used again at the same pace.
+ */
 uint64_t glance_oldest(const struct ring *ring);
+
+/* The same of those from message `sequence` on; `sequence` if it is ahead of the tail. */
+uint64_t glance_next(const struct ring *ring, uint64_t sequence);
 
 /*
  * Copies up to `capacity` bytes of message `sequence`. 0, -EAGAIN: it is not there yet, -ESTALE: not any more,

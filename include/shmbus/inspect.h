@@ -62,8 +62,8 @@ typedef struct shmbus_bus_info {
     uint32_t channels;
     uint32_t channels_max;
     uint32_t removed; /* channels that were removed and whose memory somebody still holds */
-    uint64_t unused;  /* bytes of the file that belong to no channel; resident ones among them are `leaked` */
-    uint64_t leaked;  /* bytes in memory that belong to no channel, of removed ones nobody holds too */
+    uint64_t unused;  /* bytes of the file that belong to no channel that anybody uses */
+    uint64_t leaked;  /* of them in memory: of removed channels, until the next one is created; 0 of a copy */
     uint64_t fingerprint; /* of the layout */
     int changing;         /* 1: somebody holds the directory lock at this moment */
     uint32_t changer_pid; /* who took it last, as its own PID namespace numbers it; 0: nobody yet */

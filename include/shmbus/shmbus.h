@@ -137,8 +137,8 @@ int shmbus_remove(const char *name);
 int shmbus_remove_unused(const char *name);
 
 /*
- * Puts right what dead participants left in the bus's channels, all of them, now. Whoever waits does so by
- * itself; this is for those who do not wait, and for the impatient. Returns how many repairs that took, 0 when
+ * Puts right what dead participants left in the bus's channels, all of them, now, and frees their entries.
+ * Whoever waits does so by itself; this is for those who do not wait, and for the impatient. Returns how many repairs that took, 0 when
  * there was nothing to repair, or a negative errno. Any thread, any number of processes at once. As opening does, it
  * waits for whoever is changing the directory; what waiting handles do by themselves waits for nobody. Killed
  * here: whoever looks next goes on with it.
