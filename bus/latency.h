@@ -3,6 +3,7 @@
  * Sampled latencies: which messages say when they are sent, and the histogram of when they were seen.
  *
  *   call              who                        may overlap with
+ *   latency_see       the consumer's one user    everybody's reading of the histogram
  *   latency_add       the member's one user      everybody's reading of the histogram
  *   latency_clear     who takes the entry        the same: a reader may see half of it cleared
  *   others            anybody                    pure arithmetic, or the sampler's one user
@@ -85,5 +86,13 @@ static inline void latency_clear(struct shm_latency *latency)
         store64_relaxed(&latency->buckets[i], 0);
     }
 }
+
+struct consumer;
+
+/*
+ * The message that `consumer` has found says when it was sent, and it is `now`: counts that in its member's histogram,
+ * and how far the tail is ahead. Once, however often it is peeked, or refused and found again.
+ */
+void latency_see(struct consumer *consumer, struct shm_latency *latency, uint64_t now);
 
 #endif

@@ -2,7 +2,6 @@
 #include "ring_consumer.h"
 
 #include "cursor.h"
-#include "latency.h"
 #include "ring_slot.h"
 
 #define ATTEMPTS_MAX 0xffffu /* what fits the flags of a message */
@@ -451,22 +450,5 @@ void consumer_publish(struct consumer *consumer)
         consumer->published_line = consumer->line;
         store64_release(&consumer->group->cursor,
                         position_make(consumer->sequence, consumer->line)); /* [rel:cursor] */
-    }
-}
-
-void consumer_sample(struct consumer *consumer, struct shm_latency *latency, uint64_t now)
-{
-    const struct ring *ring = consumer->ring;
-    const uint64_t sent = consumer->message.sent;
-    consumer->message.sent = 0;
-    if (consumer->sampled == consumer->sequence + 1) {
-        return;
-    }
-    consumer->sampled = consumer->sequence + 1;
-    latency_add(latency, now > sent ? now - sent : 0);
-    const uint32_t lag =
-        position_sequence(load64_relaxed(&ring->shared->tail)) - (uint32_t)consumer->sequence;
-    if (lag <= ring->slot_count && lag > load64_relaxed(&consumer->own->largest_lag)) {
-        store64_relaxed(&consumer->own->largest_lag, lag);
     }
 }

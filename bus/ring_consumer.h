@@ -89,12 +89,6 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
  */
 int consumer_peek(struct consumer *consumer, unsigned batch);
 
-/*
- * The peeked message says when it was sent, and it is `now`: counts that in the member's histogram, and how far the
- * tail is ahead. Once, however often it is peeked, or refused and found again.
- */
-void consumer_sample(struct consumer *consumer, struct shm_latency *latency, uint64_t now);
-
 /* Gives the peeked message back. True: publishers who wait for room can be told. */
 bool consumer_release(struct consumer *consumer);
 

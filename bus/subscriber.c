@@ -355,7 +355,7 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
     if (err == 0) {
         if (consumer->message.sent != 0) {
             struct shm_latency *latency = &consumer->ring->latencies[subscriber->member];
-            consumer_sample(consumer, latency, (uint64_t)os_clock_monotonic());
+            latency_see(consumer, latency, (uint64_t)os_clock_monotonic());
         }
         return 0;
     }
