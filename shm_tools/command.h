@@ -23,5 +23,7 @@ extern const struct command command_sub;
 extern const struct command command_ls;
 extern const struct command command_stat;
 extern const struct command command_rm;
+extern const struct command command_doctor;
+extern const struct command command_gc;
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <shmbus/inspect.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "buses.h"
 #include "command.h"
 #include "listing.h"
+#include "numbers.h"
 #include "options.h"
 #include "report.h"
 #include "shared_options.h"
@@ -22,35 +23,15 @@ static const struct option_spec ls_specs[] = {
 
 /* ------------------------------------------------------------------------------------------- buses */
 
-struct names {
-    char **names;
-    size_t count;
+/* What the line below the table says. */
+struct total {
+    uint64_t buses;
+    uint64_t stale;
+    uint64_t resident;
 };
 
-static int keep_name(void *context, const char *name)
-{
-    struct names *names = context;
-    names->names = need_more_memory(names->names, (names->count + 1) * sizeof *names->names);
-    const size_t size = strlen(name) + 1;
-    names->names[names->count++] = memcpy(need_memory(size), name, size);
-    return 0;
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static void free_names(struct names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        free(names->names[i]);
-    }
-    free(names->names);
-}
-
 /* Others' buses may be closed to us, and one may go while we look: neither is a failure of ls. */
-static void add_bus(struct table *table, const char *name)
+static void add_bus(struct table *table, const char *name, struct total *total)
 {
     shmbus_view *view = NULL;
     shmbus_bus_info info;
@@ -60,30 +41,46 @@ static void add_bus(struct table *table, const char *name)
     }
     if (result == 0) {
         listing_add_bus(table, &info);
+        total->buses++;
+        total->stale += listing_is_stale(&info) != 0;
+        total->resident += info.resident;
     } else if (result != -ENOENT) {
         listing_add_broken_bus(table, name, shmbus_strerror(result));
     }
     shmbus_view_close(view);
 }
 
+static void print_total(const struct total *total)
+{
+    char size[NUMBER_TEXT];
+    if (total->buses == 0) {
+        return;
+    }
+    printf("%" PRIu64 " %s, %s in memory", total->buses, total->buses == 1 ? "bus" : "buses",
+           number_format_size(total->resident, size));
+    if (total->stale > 0) {
+        printf("; %" PRIu64 " stale: nobody is attached (shmbus gc removes them)", total->stale);
+    }
+    putchar('\n');
+}
+
 static int list_buses(int json)
 {
-    struct names names = {0};
+    struct bus_names names;
+    struct total total = {0};
     struct table *table = listing_buses();
-    int result = shmbus_list(keep_name, &names);
-    if (result < 0) {
-        result = fail_call(result, "cannot list the buses of this host");
-    } else {
-        if (names.count > 0) {
-            qsort(names.names, names.count, sizeof *names.names, compare_names);
-        }
-        for (size_t i = 0; i < names.count; i++) {
-            add_bus(table, names.names[i]);
-        }
+    int result = bus_names_list(&names);
+    for (size_t i = 0; i < names.count; i++) {
+        add_bus(table, names.names[i], &total);
+    }
+    if (result == EXIT_OK) {
         result = json ? tables_print_json(&table, 1, stdout) : tables_print(&table, 1, stdout);
     }
+    if (result == EXIT_OK && !json) {
+        print_total(&total);
+    }
     table_free(table);
-    free_names(&names);
+    bus_names_free(&names);
     return result;
 }
 
@@ -151,18 +148,22 @@ const struct command command_ls = {
     .summary = "lists all buses of this host, or the channels of some",
     .details =
         "Looks only: nothing is changed, no place on the bus is taken. ALIVE counts the attached\n"
-        "participants, DEAD the places of killed ones that nobody has cleaned up yet.\n"
+        "participants, DEAD the places of killed ones that nobody has cleaned up yet. A bus to which nobody\n"
+        "is attached is stale: shmbus gc removes those.\n"
         "\n"
         "JSON of buses: {\"buses\": [{name, size, resident, mode, owner, uid, group, gid, participants, dead,\n"
-        "  participants_max, channels, channels_max, fingerprint, error}]}; sizes in bytes; error is null,\n"
-        "  or says why the bus cannot be looked at, and then all but the name are null.\n"
+        "  participants_max, channels, channels_max, fingerprint, stale, copy, removed, unused, leaked,\n"
+        "  error}]}; sizes in bytes; removed counts the removed channels whose memory is still held, unused\n"
+        "  and leaked the bytes of the file, and in memory, that belong to no channel; error is null, or\n"
+        "  says why the bus cannot be looked at, and then all but the name are null.\n"
         "JSON of channels: {\"channels\": [{bus, name, producers, overflow, slots, slot_size, arena,\n"
-        "  largest, size, type, first_sequence, published, publishers, publishers_max, groups, groups_max,\n"
-        "  members, members_max}]}; published is the sequence that the next message will get.\n"
+        "  largest, size, type, first_sequence, published, oldest, publishers, publishers_max, groups, groups_max,\n"
+        "  members, members_max}]}; published is the sequence that the next message will get,\n"
+        "  oldest that of the oldest message certain to be whole.\n"
         "\n"
         "Examples:\n"
         "  shmbus ls\n"
         "  shmbus ls default lab\n"
-        "  shmbus ls --json | jq -r '.buses[] | select(.participants == 0) | .name'\n",
+        "  shmbus ls --json | jq -r '.buses[] | select(.stale) | .name'\n",
     .run = run_ls,
 };

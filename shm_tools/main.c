@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <shmbus/shmbus.h>
+#include <shmbus/inspect.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "report.h"
 
 static const struct command *const commands[] = {
-    &command_create, &command_pub, &command_sub, &command_ls, &command_stat, &command_rm, NULL,
+    &command_create, &command_pub,    &command_sub, &command_ls, &command_stat,
+    &command_rm,     &command_doctor, &command_gc,  NULL,
 };
 
 static const struct command *find_command(const char *name)
@@ -81,7 +82,11 @@ static int run(int argc, char **argv)
         return show_help(argc - 1, argv + 1);
     }
     const struct command *command = find_command(name);
-    return command ? command->run(command, argc - 1, argv + 1) : unknown_command(name);
+    if (!command) {
+        return unknown_command(name);
+    }
+    (void)shmbus_view_guard(); /* a bus that is truncated under our feet is an error, not a crash */
+    return command->run(command, argc - 1, argv + 1);
 }
 
 /*

@@ -127,3 +127,27 @@ const char *number_format_size(uint64_t bytes, char text[NUMBER_TEXT])
     }
     return text;
 }
+
+const char *number_format_time(uint64_t nanoseconds, char text[NUMBER_TEXT])
+{
+    static const struct {
+        uint64_t size;
+        const char *name;
+    } units[] = {
+        {86400 * NANOSECONDS, "d"},
+        {3600 * NANOSECONDS, "h"},
+        {60 * NANOSECONDS, "min"},
+        {NANOSECONDS, "s"},
+        {1000000, "ms"},
+        {1000, "us"},
+        {1, "ns"},
+    };
+    unsigned unit = 0;
+    while (units[unit].size > 1 && nanoseconds < units[unit].size) {
+        unit++;
+    }
+    const double value = (double)nanoseconds / (double)units[unit].size;
+    (void)snprintf(text, NUMBER_TEXT, value < 10 && units[unit].size > 1 ? "%.1f %s" : "%.0f %s", value,
+                   units[unit].name);
+    return text;
+}

@@ -25,4 +25,7 @@ int number_parse_seconds(const char *text, int64_t *nanoseconds);
 /* "512 B", "64 KiB", "1.5 MiB". Returns `text`. */
 const char *number_format_size(uint64_t bytes, char text[NUMBER_TEXT]);
 
+/* "850 ns", "1.5 us", "20 ms", "3.4 s", "5.0 min", "2.3 h", "4.0 d". Returns `text`. */
+const char *number_format_time(uint64_t nanoseconds, char text[NUMBER_TEXT]);
+
 #endif

@@ -117,11 +117,18 @@ static const char *cell_text(const struct column *column, const struct cell *cel
         return cell->number ? column->yes : column->no;
     case COLUMN_SIZE:
         return number_format_size(cell->number, buffer);
+    case COLUMN_TIME:
+        return number_format_time(cell->number, buffer);
     case COLUMN_NUMBER:
         break;
     }
     (void)snprintf(buffer, NUMBER_TEXT, "%" PRIu64, cell->number);
     return buffer;
+}
+
+static int is_right_aligned(const struct column *column)
+{
+    return column->kind == COLUMN_NUMBER || column->kind == COLUMN_SIZE || column->kind == COLUMN_TIME;
 }
 
 /* 0 for a column that is not shown: one without title, or in which no row has anything. */
@@ -160,10 +167,8 @@ static void print_head(const struct table *table, const int *widths, FILE *file)
     int due = 0;
     fputs(bold ? "\033[1m" : "", file);
     for (unsigned i = 0; i < table->column_count; i++) {
-        const enum column_kind kind = table->columns[i].kind;
         if (widths[i] > 0) {
-            print_cell(file, table->columns[i].title, kind == COLUMN_NUMBER || kind == COLUMN_SIZE, widths[i],
-                       &due);
+            print_cell(file, table->columns[i].title, is_right_aligned(&table->columns[i]), widths[i], &due);
         }
     }
     fputs(bold ? "\033[0m\n" : "\n", file);
@@ -176,8 +181,8 @@ static void print_row(const struct table *table, const int *widths, size_t row, 
     for (unsigned i = 0; i < table->column_count; i++) {
         const struct column *column = &table->columns[i];
         if (widths[i] > 0) {
-            print_cell(file, cell_text(column, cell_of(table, row, i), buffer),
-                       column->kind == COLUMN_NUMBER || column->kind == COLUMN_SIZE, widths[i], &due);
+            print_cell(file, cell_text(column, cell_of(table, row, i), buffer), is_right_aligned(column),
+                       widths[i], &due);
         }
     }
     fputc('\n', file);

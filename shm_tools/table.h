@@ -16,6 +16,7 @@ enum column_kind {
     COLUMN_TEXT,
     COLUMN_NUMBER,
     COLUMN_SIZE, /* people see KiB, programs bytes */
+    COLUMN_TIME, /* people see ms, programs nanoseconds */
     COLUMN_FLAG, /* people see `yes` or `no`, programs true or false */
 };
 

@@ -12,20 +12,26 @@ import unittest
 from toolkit import TOOL, ToolCase, segment
 
 BUS_KEYS = {"name", "size", "resident", "mode", "owner", "uid", "group", "gid", "participants", "dead",
-            "participants_max", "channels", "channels_max", "fingerprint", "error"}
+            "participants_max", "channels", "channels_max", "fingerprint", "stale", "copy", "removed", "unused",
+            "leaked", "error"}
 CHANNEL_KEYS = {"bus", "name", "producers", "overflow", "slots", "slot_size", "arena", "largest", "size",
-                "type", "first_sequence", "published", "publishers", "publishers_max", "groups", "groups_max",
-                "members", "members_max"}
+                "type", "first_sequence", "published", "oldest", "publishers", "publishers_max", "groups",
+                "groups_max", "members", "members_max"}
+TRAFFIC_KEYS = CHANNEL_KEYS | {"pending", "fill", "rate", "blocked", "readers_asleep", "publishers_asleep"}
+OWNER_KEYS = {"participant", "owner", "pid", "pid_here", "alive", "state"}
 STAT_KEYS = {
     "buses": BUS_KEYS,
-    "channels": CHANNEL_KEYS,
-    "participants": {"index", "name", "pid", "alive", "generation", "membarrier", "timed"},
-    "publishers": {"channel", "index", "participant", "owner", "pid", "alive", "messages", "bytes", "aborted",
-                   "blocked", "sleeps", "wakes"},
-    "groups": {"channel", "name", "index", "shared", "durable", "members", "joined", "position", "lag",
+    "channels": TRAFFIC_KEYS,
+    "participants": {"index", "name", "pid", "pid_here", "container", "host", "pid_namespace", "alive", "state",
+                     "attached", "generation", "membarrier", "timed"},
+    "publishers": OWNER_KEYS | {"channel", "index", "messages", "bytes", "aborted", "blocked", "spins", "sleeps",
+                                "wakes", "fenced"},
+    "groups": {"channel", "name", "index", "shared", "durable", "members", "joined", "position", "lag", "oldest",
+               "oldest_age", "unfinished", "waits_for", "waits_for_owner", "waits_for_pid", "interrupted",
                "messages", "bytes", "missed", "aborted", "redelivered"},
-    "members": {"channel", "group", "index", "participant", "owner", "pid", "alive", "held", "messages",
-                "bytes", "missed", "redelivered", "sleeps"},
+    "members": OWNER_KEYS | {"channel", "group", "index", "held", "held_first", "messages", "bytes", "missed",
+                             "redelivered", "largest_lag", "spins", "sleeps", "latency_samples", "latency_p50",
+                             "latency_p99", "latency_max"},
 }
 SHAPE = ["--single", "--overwrite", "--slots", "1K", "--slot-size", "128", "--arena", "1M",
          "--largest", "256K", "--publishers", "1", "--groups", "3", "--members", "5",
@@ -252,7 +258,7 @@ class Remove(ToolCase):
 
 
 class Help(ToolCase):
-    COMMANDS = ("create", "pub", "sub", "ls", "stat", "rm")
+    COMMANDS = ("create", "pub", "sub", "ls", "stat", "rm", "doctor", "gc")
 
     def test_every_command_has_help_with_examples(self):
         for command in self.COMMANDS:
@@ -263,10 +269,13 @@ class Help(ToolCase):
 
     def test_every_json_key_is_documented(self):
         texts = {command: self.run_tool("help", command).stdout.decode() for command in ("ls", "stat")}
-        for table, keys in STAT_KEYS.items():
-            text = texts["ls" if table in ("buses", "channels") else "stat"]
+        documented = {("ls", "buses"): BUS_KEYS, ("ls", "channels"): CHANNEL_KEYS,
+                      ("stat", "channels"): TRAFFIC_KEYS - CHANNEL_KEYS}
+        tables = ("participants", "publishers", "groups", "members")
+        documented.update({("stat", table): STAT_KEYS[table] for table in tables})
+        for (command, table), keys in documented.items():
             for key in keys:
-                self.assertRegex(text, rf"\b{key}\b", table)
+                self.assertRegex(texts[command], rf"\b{key}\b", (command, table))
 
     def test_overview_and_version(self):
         text = self.run_tool("help").stdout.decode()

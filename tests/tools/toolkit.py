@@ -50,6 +50,12 @@ def pipe_size(pipe):
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
 
 
+def maps(pid):
+    """What files the process has mapped."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+        return file.read()
+
+
 def segment(bus):
     return f"/dev/shm/shmbus.{bus}"
 
