@@ -22,8 +22,11 @@ extern const struct command command_pub;
 extern const struct command command_sub;
 extern const struct command command_ls;
 extern const struct command command_stat;
-extern const struct command command_rm;
+extern const struct command command_top;
+extern const struct command command_hz;
+extern const struct command command_hist;
 extern const struct command command_doctor;
 extern const struct command command_gc;
+extern const struct command command_rm;
 
 #endif

@@ -39,9 +39,14 @@ const char *looking_name(const struct looking *looking)
     return text;
 }
 
+int looking_try(const struct looking *looking, shmbus_view **view)
+{
+    return looking->file ? shmbus_view_open_file(looking->file, view)
+                         : shmbus_view_open(bus_name(looking), view);
+}
+
 int looking_open(const struct looking *looking, shmbus_view **view)
 {
-    const int err = looking->file ? shmbus_view_open_file(looking->file, view)
-                                  : shmbus_view_open(bus_name(looking), view);
+    const int err = looking_try(looking, view);
     return err == 0 ? EXIT_OK : fail_call(err, "cannot look at %s", looking_name(looking));
 }

@@ -33,7 +33,10 @@ int looking_take(struct looking *looking, const struct command *command, const c
 /* What to call it in messages: bus "lab", or file "copy". Valid until the next call. */
 const char *looking_name(const struct looking *looking);
 
-/* Opens the view. EXIT_OK, or EXIT_FAILED when it cannot, which has been said. */
+/* Opens the view. 0 or a negative errno. */
+int looking_try(const struct looking *looking, shmbus_view **view);
+
+/* The same; EXIT_OK, or EXIT_FAILED when it cannot, which has been said. */
 int looking_open(const struct looking *looking, shmbus_view **view);
 
 #endif

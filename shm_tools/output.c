@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -128,4 +129,10 @@ int output_abandoned(const struct output *output)
 {
     struct pollfd state = {.fd = output->fd, .events = 0};
     return poll(&state, 1, 0) > 0 && (state.revents & POLLERR);
+}
+
+int output_width(int otherwise)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : otherwise;
 }

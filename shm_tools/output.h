@@ -32,6 +32,9 @@ void output_free(struct output *output);
 int output_put(struct output *output, const struct iovec *parts, int count);
 int output_flush(struct output *output);
 
+/* Columns of the terminal that standard output is; `otherwise` when it is none. */
+int output_width(int otherwise);
+
 /* Whether whoever read the descriptor is known to be gone. */
 int output_abandoned(const struct output *output);
 

@@ -24,4 +24,7 @@ int signals_stop(void);
 /* Sleeps `milliseconds`, or until a signal: for polling what cannot be waited for. */
 void signals_nap(unsigned milliseconds);
 
+/* Sleeps until `deadline`, CLOCK_MONOTONIC nanoseconds. The signal that asked for the end, or 0. */
+int signals_nap_until(int64_t deadline);
+
 #endif
