@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <shmbus/shmbus.h>
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -65,7 +64,7 @@ struct sub {
 };
 
 /* How a step ended: EXIT_OK to go on, END to end well, or an exit code whose reason has been said. */
-#define END (-1)
+#define END OUTPUT_ENDED
 
 /* ----------------------------------------------------------------------------------------- opening */
 
@@ -120,20 +119,6 @@ static int open_subscriber(struct sub *sub)
 
 /* --------------------------------------------------------------------------------------- receiving */
 
-static int after_output(int err)
-{
-    switch (err) {
-    case 0:
-        return EXIT_OK;
-    case -EPIPE:
-        return END;
-    case -ETIMEDOUT:
-        return fail("asked to end, but nobody reads standard output: the last messages are not written");
-    default:
-        return fail("cannot write to standard output: %s", strerror(-err));
-    }
-}
-
 static int write_message(struct sub *sub, const shmbus_message *message)
 {
     const size_t size = message->size;
@@ -153,7 +138,7 @@ static int write_message(struct sub *sub, const shmbus_message *message)
     if (result == 0 && sub->careful) {
         result = output_flush(&sub->output);
     }
-    return after_output(result);
+    return output_check(&sub->output, result);
 }
 
 static int take_message(struct sub *sub, const shmbus_message *message)
@@ -181,7 +166,7 @@ static int time_is_up(const struct sub *sub)
 static int wait_message(struct sub *sub, shmbus_message *message, int *got)
 {
     const int64_t timeout = sub->options->timeout;
-    const int result = after_output(output_flush(&sub->output));
+    const int result = output_check(&sub->output, output_flush(&sub->output));
     if (result != EXIT_OK || output_abandoned(&sub->output)) {
         return result != EXIT_OK ? result : END;
     }
@@ -223,7 +208,7 @@ static int receive(struct sub *sub)
 static int finish(struct sub *sub, int result)
 {
     shmbus_subscriber_stats stats = {0};
-    const int flushed = after_output(output_flush(&sub->output));
+    const int flushed = output_check(&sub->output, output_flush(&sub->output));
     if (sub->holding && (flushed == EXIT_OK || !sub->careful)) {
         (void)shmbus_release(sub->subscriber);
     }

@@ -26,7 +26,7 @@ int looking_take(struct looking *looking, const struct command *command, const c
     return EXIT_OK;
 }
 
-static const char *bus_name(const struct looking *looking)
+const char *looking_bus(const struct looking *looking)
 {
     return chosen_bus(&(struct which_bus){.name = looking->bus});
 }
@@ -35,14 +35,14 @@ const char *looking_name(const struct looking *looking)
 {
     static char text[4200];
     (void)snprintf(text, sizeof text, "%s \"%s\"", looking->file ? "file" : "bus",
-                   looking->file ? looking->file : bus_name(looking));
+                   looking->file ? looking->file : looking_bus(looking));
     return text;
 }
 
 int looking_try(const struct looking *looking, shmbus_view **view)
 {
     return looking->file ? shmbus_view_open_file(looking->file, view)
-                         : shmbus_view_open(bus_name(looking), view);
+                         : shmbus_view_open(looking_bus(looking), view);
 }
 
 int looking_open(const struct looking *looking, shmbus_view **view)

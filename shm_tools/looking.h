@@ -30,6 +30,9 @@ extern const struct option_spec looking_specs[];
  */
 int looking_take(struct looking *looking, const struct command *command, const char *argument);
 
+/* The name of the bus, when it is no copy. */
+const char *looking_bus(const struct looking *looking);
+
 /* What to call it in messages: bus "lab", or file "copy". Valid until the next call. */
 const char *looking_name(const struct looking *looking);
 

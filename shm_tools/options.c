@@ -113,6 +113,16 @@ static int store_seconds(const struct command *command, const struct option_spec
     return OPTIONS_READY;
 }
 
+static int store_factor(const struct command *command, const struct option_spec *spec, void *field,
+                        const char *text)
+{
+    /* Seconds are as precise, and have a limit that is as good. */
+    if (number_parse_seconds(text, field) != 0) {
+        return fail_usage(command->name, "--%s: \"%s\" is not a factor, as 2 or 0.5", spec->name, text);
+    }
+    return OPTIONS_READY;
+}
+
 static int store_choice(const struct command *command, const struct option_spec *spec, void *field,
                         const char *text)
 {
@@ -180,6 +190,8 @@ static int store(struct options *options, const struct command *command, const s
         return store_mode(command, spec, field, text);
     case OPTION_SECONDS:
         return store_seconds(command, spec, field, text);
+    case OPTION_FACTOR:
+        return store_factor(command, spec, field, text);
     case OPTION_CHOICE:
         return store_choice(command, spec, field, text);
     case OPTION_TEXT:

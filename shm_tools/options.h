@@ -22,6 +22,7 @@ enum option_kind {
     OPTION_U64,     /* uint64_t, at least `value`; K, M and G allowed */
     OPTION_MODE,    /* uint32_t: octal permission bits */
     OPTION_SECONDS, /* int64_t: nanoseconds */
+    OPTION_FACTOR,  /* int64_t: billionths */
     OPTION_CHOICE,  /* int: index of the word in `argument`, as "lines|length" */
 };
 

@@ -20,7 +20,8 @@
 
 void output_begin(struct output *output, int fd)
 {
-    *output = (struct output){.fd = fd, .buffer = need_memory(CAPACITY), .capacity = CAPACITY};
+    *output = (struct output){
+        .fd = fd, .name = "standard output", .buffer = need_memory(CAPACITY), .capacity = CAPACITY};
 }
 
 void output_free(struct output *output)
@@ -123,6 +124,20 @@ int output_put(struct output *output, const struct iovec *parts, int count)
         }
     }
     return 0;
+}
+
+int output_check(const struct output *output, int err)
+{
+    switch (err) {
+    case 0:
+        return EXIT_OK;
+    case -EPIPE:
+        return OUTPUT_ENDED;
+    case -ETIMEDOUT:
+        return fail("asked to end, but nobody reads %s: the last messages are not written", output->name);
+    default:
+        return fail("cannot write to %s: %s", output->name, strerror(-err));
+    }
 }
 
 int output_abandoned(const struct output *output)

@@ -17,6 +17,7 @@
 
 struct output {
     int fd;
+    const char *name; /* for messages; set to "standard output" by output_begin() */
     char *buffer;
     size_t used;
     size_t capacity;
@@ -34,6 +35,12 @@ int output_flush(struct output *output);
 
 /* Columns of the terminal that standard output is; `otherwise` when it is none. */
 int output_width(int otherwise);
+
+/* Nobody reads any more: the end, but no failure. */
+#define OUTPUT_ENDED (-1)
+
+/* What follows from `err` of the two above: EXIT_OK, OUTPUT_ENDED, or an exit code whose reason has been said. */
+int output_check(const struct output *output, int err);
 
 /* Whether whoever read the descriptor is known to be gone. */
 int output_abandoned(const struct output *output);

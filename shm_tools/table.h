@@ -9,6 +9,7 @@
 #ifndef SHMBUS_TOOLS_TABLE_H
 #define SHMBUS_TOOLS_TABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -49,5 +50,8 @@ int tables_print_json(struct table *const *tables, unsigned count, FILE *file);
 
 /* Copies `text` of any bytes into `clean`, at most 3 times as long and a 0, as printable UTF-8. */
 void text_clean(const char *text, char *clean);
+
+/* The same for `size` bytes, zeros among them too. Returns how long `clean` is. */
+size_t text_clean_bytes(const void *bytes, size_t size, char *clean);
 
 #endif

@@ -33,10 +33,13 @@ static int is_control(const unsigned char *at)
     return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
 }
 
-/* The length of the printable character at `at`, or 0 when there is none. */
-static size_t printable_length(const unsigned char *at)
+/* The length of the printable character at `at`, of which `left` bytes are there, or 0 when there is none. */
+static size_t printable_length(const unsigned char *at, size_t left)
 {
     const size_t length = sequence_length(at[0]);
+    if (length > left) {
+        return 0;
+    }
     for (size_t i = 1; i < length; i++) {
         if ((at[i] & 0xC0) != 0x80) {
             return 0;
@@ -45,20 +48,28 @@ static size_t printable_length(const unsigned char *at)
     return length == 0 || is_control(at) || is_forbidden(at) ? 0 : length;
 }
 
+size_t text_clean_bytes(const void *bytes, size_t size, char *clean)
+{
+    const unsigned char *at = bytes;
+    char *to = clean;
+    while (size > 0) {
+        size_t length = printable_length(at, size);
+        if (length > 0) {
+            memcpy(to, at, length);
+            to += length;
+        } else {
+            memcpy(to, REPLACEMENT, sizeof REPLACEMENT - 1);
+            to += sizeof REPLACEMENT - 1;
+            length = 1;
+        }
+        at += length;
+        size -= length;
+    }
+    *to = '\0';
+    return (size_t)(to - clean);
+}
+
 void text_clean(const char *text, char *clean)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != 0) {
-        const size_t length = printable_length(at);
-        if (length > 0) {
-            memcpy(clean, at, length);
-            clean += length;
-            at += length;
-        } else {
-            memcpy(clean, REPLACEMENT, sizeof REPLACEMENT - 1);
-            clean += sizeof REPLACEMENT - 1;
-            at++;
-        }
-    }
-    *clean = '\0';
+    (void)text_clean_bytes(text, strlen(text), clean);
 }

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import signal
 import struct
 import subprocess
@@ -75,6 +76,11 @@ def unframe(data):
     return messages
 
 
+def content_of(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 class ToolCase(unittest.TestCase):
     """A test with a bus of its own, which is the command's default; all is gone when it ends."""
 
@@ -114,6 +120,9 @@ class ToolCase(unittest.TestCase):
                                 env=self.env, preexec_fn=_die_with_parent, **options)
         self.assertEqual(result.returncode, code, (arguments, result.stderr))
         return result
+
+    def publish(self, messages, channel="c", *options):
+        self.run_tool("pub", channel, "--frame", "length", *options, input=frames(messages))
 
     def drain(self, channel="c", *options):
         """What a new group finds in the channel."""
@@ -179,6 +188,14 @@ class ToolCase(unittest.TestCase):
             if value:
                 return value
         self.fail(f"did not come in {LIMIT} s: {what}")
+        return None
+
+    def until_says(self, process, pattern):
+        """Waits for a line on standard error that matches, and returns it. The lines before it are lost."""
+        for line in iter(process.stderr.readline, b""):
+            if re.search(pattern, line):
+                return line
+        self.fail(f"ended without saying {pattern}")
         return None
 
     def until_rows(self, table, count):
