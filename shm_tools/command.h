@@ -29,6 +29,8 @@ extern const struct command command_peek;
 extern const struct command command_tap;
 extern const struct command command_record;
 extern const struct command command_replay;
+extern const struct command command_dump;
+extern const struct command command_metrics;
 extern const struct command command_doctor;
 extern const struct command command_gc;
 extern const struct command command_rm;

@@ -31,18 +31,22 @@ const char *looking_bus(const struct looking *looking)
     return chosen_bus(&(struct which_bus){.name = looking->bus});
 }
 
+const char *looking_subject(const struct looking *looking)
+{
+    return looking->file ? looking->file : looking_bus(looking);
+}
+
 const char *looking_name(const struct looking *looking)
 {
     static char text[4200];
-    (void)snprintf(text, sizeof text, "%s \"%s\"", looking->file ? "file" : "bus",
-                   looking->file ? looking->file : looking_bus(looking));
+    (void)snprintf(text, sizeof text, "%s \"%s\"", looking->file ? "file" : "bus", looking_subject(looking));
     return text;
 }
 
 int looking_try(const struct looking *looking, shmbus_view **view)
 {
     return looking->file ? shmbus_view_open_file(looking->file, view)
-                         : shmbus_view_open(looking_bus(looking), view);
+                         : shmbus_view_open(looking_subject(looking), view);
 }
 
 int looking_open(const struct looking *looking, shmbus_view **view)

@@ -33,13 +33,16 @@ int looking_take(struct looking *looking, const struct command *command, const c
 /* The name of the bus, when it is no copy. */
 const char *looking_bus(const struct looking *looking);
 
+/* The bus's name, or the file's path. */
+const char *looking_subject(const struct looking *looking);
+
 /* What to call it in messages: bus "lab", or file "copy". Valid until the next call. */
 const char *looking_name(const struct looking *looking);
 
-/* Opens the view. 0 or a negative errno. */
+/* Opens the view. 0 or a negative errno; nothing is said. */
 int looking_try(const struct looking *looking, shmbus_view **view);
 
-/* The same; EXIT_OK, or EXIT_FAILED when it cannot, which has been said. */
+/* The same. EXIT_OK, or EXIT_FAILED when it cannot, which has been said. */
 int looking_open(const struct looking *looking, shmbus_view **view);
 
 #endif

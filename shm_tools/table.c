@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "colour.h"
 #include "numbers.h"
 #include "report.h"
 
@@ -163,15 +163,15 @@ static void print_cell(FILE *file, const char *text, int right, int width, int *
 
 static void print_head(const struct table *table, const int *widths, FILE *file)
 {
-    const int bold = isatty(fileno(file));
+    const int bold = colour_wanted(file);
     int due = 0;
-    fputs(bold ? "\033[1m" : "", file);
+    fputs(bold ? COLOUR_BOLD : "", file);
     for (unsigned i = 0; i < table->column_count; i++) {
         if (widths[i] > 0) {
             print_cell(file, table->columns[i].title, is_right_aligned(&table->columns[i]), widths[i], &due);
         }
     }
-    fputs(bold ? "\033[0m\n" : "\n", file);
+    fputs(bold ? COLOUR_END "\n" : "\n", file);
 }
 
 static void print_row(const struct table *table, const int *widths, size_t row, FILE *file)

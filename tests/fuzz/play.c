@@ -60,6 +60,15 @@ static void next_event(struct play *play)
     }
 }
 
+/* What became of the segment is worth looking at for others too. */
+static void keep(const struct play *play)
+{
+    const char *folder = getenv("SHMBUS_FUZZ_KEEP");
+    if (folder) {
+        scene_keep(&play->scene, folder);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct play play = {.bytes = bytes_of(data, size)};
@@ -74,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (play_target.finish) {
         play_target.finish(&play);
     }
+    keep(&play);
     actor_end(&play.actors[0]);
     actor_end(&play.actors[1]);
     scene_end(&play.scene);

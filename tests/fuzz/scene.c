@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +89,27 @@ void scene_end(struct scene *scene)
 {
     (void)munmap(scene->map, scene->size);
     (void)shmbus_remove(scene->name);
+}
+
+/* By the file and not by the mapping: it may have been truncated. */
+void scene_keep(const struct scene *scene, const char *folder)
+{
+    static unsigned count;
+    char name[4096];
+    (void)snprintf(name, sizeof name, "%s/%05u", folder, count++);
+    const int from = open(path_of(scene->name).text, O_RDONLY | O_CLOEXEC);
+    const int to = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ssize_t copied = -1;
+    if (from >= 0 && to >= 0) {
+        do {
+            copied = sendfile(to, from, NULL, 1 << 20);
+        } while (copied > 0);
+    }
+    if (copied < 0) {
+        fuzz_fail("cannot copy bus \"%s\" to %s", scene->name, name);
+    }
+    (void)close(from);
+    (void)close(to);
 }
 
 /* ------------------------------------------------------------------------------------------- places */

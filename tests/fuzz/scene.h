@@ -48,6 +48,9 @@ void scene_make(struct scene *scene, const char *name, uint32_t shape);
 /* Removes it. */
 void scene_end(struct scene *scene);
 
+/* Copies the segment's file to a new one in `folder`. */
+void scene_keep(const struct scene *scene, const char *folder);
+
 const char *scene_area_name(enum scene_area area);
 
 /* How many there are, and the bytes of one. */
