@@ -186,6 +186,7 @@ unsigned cases_list(struct bench_case cases[CASES_MAX], double shorter, enum pla
     cases[count++] = case_fan_in(8);
     cases[count++] = case_broadcast(4);
     count += cases_of_waiting(cases + count);
+    count += cases_of_tools(cases + count);
     for (unsigned i = 0; i < count; i++) {
         cases[i].shape.seconds /= shorter;
         if (crowded != PLACE_EACH)

@@ -77,7 +77,7 @@ static struct bench_case case_long_reply(const char *name, int64_t reply_ns)
     return item;
 }
 
-#ifdef BENCH_WITHOUT_WAITING
+#ifdef BENCH_WITHOUT_PARTS
 /* All are awake: what it costs a sender that somebody could sleep. */
 static struct bench_case case_sender(void)
 {
@@ -124,7 +124,7 @@ unsigned cases_of_waiting(struct bench_case cases[])
     cases[count++] = case_short_reply("reply/20us", 20 * US);
     cases[count++] = case_long_reply("reply/300us", 300 * US);
     cases[count++] = case_long_reply("reply/2ms", 2000 * US);
-#ifdef BENCH_WITHOUT_WAITING
+#ifdef BENCH_WITHOUT_PARTS
     cases[count++] = case_sender();
 #endif
     cases[count++] = case_wake_up(8);

@@ -47,10 +47,11 @@ void ck_body(struct bench_role *role, int variant);
 
 /*
  * bus_body() of peer_bus.h, built with a library of its own that has no code for waiting: the floor of what it
- * costs a sender that others may sleep. For forked roles only: two libraries' fork handlers would not get on.
- * Only where BENCH_WITHOUT_WAITING is defined.
+ * costs a sender that others may sleep; or that samples no latencies: the floor of what that costs. For forked roles only: two libraries' fork handlers would not get on.
+ * Only where BENCH_WITHOUT_PARTS is defined.
  */
 void without_waiting_body(struct bench_role *role, int variant);
+void without_sampling_body(struct bench_role *role, int variant);
 
 /* Unmaps what any of them had mapped. */
 void memory_finish(struct bench_run *run, int variant);
