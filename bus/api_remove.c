@@ -23,12 +23,14 @@ int shmbus_remove(const char *name)
 static int unlink_unused(int fd, const char *name)
 {
     struct os_segment_status status;
-    uint64_t magic;
+    uint64_t magic = 0;
     int err = os_segment_status(fd, &status);
     if (err == 0 && status.links == 0) {
         return segment_open_error(-ENOENT, name, true);
     }
-    err = err ? err : os_segment_read(fd, &magic, sizeof magic);
+    if (err == 0 && status.size >= sizeof magic) {
+        err = os_segment_read(fd, &magic, sizeof magic);
+    }
     if (err == 0 && magic != SEGMENT_MAGIC) {
         return error_set(-EBADMSG, "/dev/shm/shmbus.%s is not a shmbus segment: look what it is for", name);
     }

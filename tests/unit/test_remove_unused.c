@@ -41,6 +41,11 @@ UNIT(remove_unused, leaves_what_is_no_bus)
     check_eq(write(fd, "hello, world", 12), 12);
     check_fails(shmbus_remove_unused(unit_bus), -EBADMSG, unit_path());
     check_eq(access(unit_path(), F_OK), 0);
+    for (off_t size = 11; size >= 0; size--) { /* too short to tell */
+        check_eq(ftruncate(fd, size), 0);
+        check_fails(shmbus_remove_unused(unit_bus), -EBADMSG, unit_path());
+    }
+    check_eq(access(unit_path(), F_OK), 0);
     check(unlink(unit_path()) == 0 && close(fd) == 0);
 }
 
@@ -55,6 +60,7 @@ UNIT(remove_unused, does_not_ask_those_who_only_look)
 }
 
 #define MEETINGS 3000u
+#define REMOVERS 3u /* of which one may still have what another one has removed */
 
 /* Sends a number to the other side, which must be on the same bus. */
 static void meet(void *context)
@@ -79,12 +85,15 @@ static void remove_for_ever(void *context)
     }
 }
 
-/* Two meet under a name again and again, while somebody removes what is unused all the time. */
+/* Two meet under a name again and again, while others remove what is unused all the time. */
 UNIT(remove_unused, cuts_nobody_off)
 {
     struct unit_gate gates[2] = {unit_gate(), unit_gate()};
     const pid_t other = unit_fork(meet, gates);
-    const pid_t remover = unit_fork(remove_for_ever, NULL);
+    pid_t removers[REMOVERS];
+    for (unsigned i = 0; i < REMOVERS; i++) {
+        removers[i] = unit_fork(remove_for_ever, NULL);
+    }
     for (uint64_t i = 0; i < MEETINGS; i++) {
         shmbus_bus *bus = unit_open();
         (void)shmbus_channel_remove(bus, "c"); /* of the last time, if the bus has lived on */
@@ -96,5 +105,7 @@ UNIT(remove_unused, cuts_nobody_off)
         check_eq(shmbus_close(bus), 0);
     }
     unit_join(other);
-    unit_kill(remover);
+    for (unsigned i = 0; i < REMOVERS; i++) {
+        unit_kill(removers[i]);
+    }
 }
