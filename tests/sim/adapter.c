@@ -6,6 +6,7 @@
 
 #include "api_publisher.h"
 #include "api_subscriber.h"
+#include "ring_glance.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -88,6 +89,24 @@ static bool find_ring(struct ring *ring)
     }
     layout_ring(&channel, sim_memory + entry->offset, ring);
     return true;
+}
+
+int adapter_glance(uint64_t sequence, void *buffer, size_t capacity, struct adapter_sight *sight)
+{
+    struct ring ring;
+    struct glance seen = {0};
+    if (!find_ring(&ring)) {
+        return -ENOENT;
+    }
+    const int err = glance_message(&ring, sequence, buffer, capacity, &seen);
+    *sight = (struct adapter_sight){.size = seen.size, .aborted = seen.aborted};
+    return err;
+}
+
+uint64_t adapter_next(uint64_t sequence)
+{
+    struct ring ring;
+    return find_ring(&ring) ? glance_next(&ring, sequence) : sequence;
 }
 
 static void audit_groups(const struct ring *ring, struct adapter_audit *audit)

@@ -2,7 +2,7 @@
 /*
  * All that the simulation knows about the inside of the library: change this file when bus/ changes.
  *
- * concurrency   one thread; none of it is a step of a process
+ * concurrency   one thread; none of it but adapter_glance() and adapter_next() is a step of a process
  * killed        nothing is changed
  */
 #ifndef SHMBUS_TESTS_SIM_ADAPTER_H
@@ -32,6 +32,16 @@ uint64_t adapter_last_sent(shmbus_publisher *publisher);
 
 /* Is there a message that the subscriber could take? */
 bool adapter_ready(shmbus_subscriber *subscriber);
+
+/* What an observer sees of one message. */
+struct adapter_sight {
+    size_t size;
+    bool aborted;
+};
+
+/* ring_glance.h: message `sequence` of the channel, and from where on to look for one. -ENOENT: no channel. */
+int adapter_glance(uint64_t sequence, void *buffer, size_t capacity, struct adapter_sight *sight);
+uint64_t adapter_next(uint64_t sequence);
 
 /* What is left in the channel when nobody uses it. */
 struct adapter_audit {

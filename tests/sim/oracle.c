@@ -115,7 +115,7 @@ static unsigned char byte_of(uint32_t message, size_t at)
 static void fill(unsigned char *to, uint32_t message, size_t from, size_t end)
 {
     sim_step(to + from);
-    if (oracle.overwrite) {
+    if (oracle.overwrite || weak_observed) {
         weak_words(to + from, end - from);
     }
     weak_writes(to + from, end - from);
@@ -321,6 +321,31 @@ void oracle_shows(uint32_t member, const shmbus_message *seen, uint64_t passed)
     m->held = seen->sequence;
     m->last_end = seen->sequence + 1;
     oracle.deliveries++;
+}
+
+/* What was given up is nobody's message, or one that its writer did not get to the end of. */
+static void check_given_up(uint64_t sequence)
+{
+    const uint64_t at = sequence - oracle.first;
+    const uint32_t message = at < SEQUENCES ? oracle.at[at] : 0;
+    if (at >= SEQUENCES || (message != 0 && oracle.messages[message - 1].fate == SENT)) {
+        machine_violation("sequence %" PRIu64 " is seen as given up, and was sent", sequence);
+    }
+}
+
+void oracle_sights(uint64_t sequence, const struct adapter_sight *sight, const void *bytes)
+{
+    if (sight->aborted) {
+        check_given_up(sequence);
+        return;
+    }
+    const shmbus_message seen = {.data = bytes, .size = sight->size, .sequence = sequence};
+    const uint32_t message = read_message(&seen);
+    machine_trace("sees message %u at %" PRIu64 " in passing", message, sequence);
+    if (oracle.messages[message].fate == FAILED || oracle.messages[message].fate == CLAIMED) {
+        machine_violation("message %u at %" PRIu64 " was never committed, and is seen", message, sequence);
+    }
+    oracle_placed(message, sequence);
 }
 
 void oracle_released(uint32_t member)

@@ -40,6 +40,9 @@ void oracle_receives(uint32_t member, bool inside);
 /* A message is shown to it; `passed` is what it counts as missed and aborted so far. */
 void oracle_shows(uint32_t member, const shmbus_message *message, uint64_t passed);
 
+/* Somebody who is no reader has seen message `sequence` in passing: its bytes, or that it was given up. */
+void oracle_sights(uint64_t sequence, const struct adapter_sight *sight, const void *bytes);
+
 /* What it was shown is given back. */
 void oracle_released(uint32_t member);
 

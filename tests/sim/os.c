@@ -90,9 +90,13 @@ void sim_copy_shared(void *to, const void *from, size_t size)
     const size_t half = size > 8 ? size / 2 : 0;
     sim_step(shared);
     weak_reads(from, size);
+    if (weak_observed) {
+        weak_words(to, size);
+    }
     weak_writes(to, size);
     memcpy(to, from, half);
     if (half > 0) {
+        weak_wrote(to, half);
         sim_step((const unsigned char *)shared + half);
     }
     memcpy((unsigned char *)to + half, (const unsigned char *)from + half, size - half);

@@ -142,6 +142,30 @@ PLANTS = {
         "    (void)recovery_change(&orphan->owner, mark, (owner & OWNER_PARTICIPANT) | OWNER_SPENT);\n"
         "    consumer_adopt(consumer, held, count, load32_relaxed(&orphan->attempts) + 1);\n",
     ),
+    # An observer does not ask whether a publisher may have gone on into what it has copied.
+    "glance-unlimited": Plant(
+        "ring_glance.c",
+        "           (ring->overwrite || (int64_t)(sequence - reach.oldest) >= 0) &&\n",
+        "",
+    ),
+    # Or whether the slot still says the same.
+    "glance-once": Plant(
+        "ring_glance.c",
+        "    return load64_relaxed(ring_slot(ring, sequence)) == s &&\n",
+        "    return\n",
+    ),
+    # It asks where publishers are, and not how far they may go.
+    "glance-at-the-tail": Plant(
+        "ring_glance.c",
+        "        cursor_granted(ring, tail, &slots, &lines);\n",
+        "        cursor_granted(ring, tail, &slots, &lines);\n        slots = lines = 0;\n",
+    ),
+    # It does not ask for the lines.
+    "glance-at-slots-alone": Plant(
+        "ring_glance.c",
+        "           (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));",
+        "           (s != 0 || line == 0);",
+    ),
     # A sleeper does not look again after it has raised its flag.
     "lost-wake-up": Plant(
         "wait.c",

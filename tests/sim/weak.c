@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define WEAK_HISTORY 6u
-#define CELLS 4096u
-#define GRANULE 8u /* bytes of plain memory that race together */
+#define CELLS 12288u /* each word of the segment may become one */
+#define GRANULE 8u   /* bytes of plain memory that race together */
 
 struct store {
     uint64_t value;
@@ -60,6 +60,7 @@ static struct {
 
 bool weak_on;
 bool weak_eager;
+bool weak_observed;
 
 /* ------------------------------------------------------------------------------------------------ */
 /* Clocks                                                                                             */

@@ -94,6 +94,9 @@ void weak_wrote(const void *to, size_t size);
 /* These bytes are about to be written plainly, and are read as words of 8 bytes: in which order, they shall remember. */
 void weak_words(const void *at, size_t size);
 
+/* Somebody reads all that is written plainly as words, and without having synchronised: weak_words() of each copy. */
+extern bool weak_observed;
+
 /* The kernel has emptied these bytes, for everybody. */
 void weak_emptied(const void *at, size_t size);
 

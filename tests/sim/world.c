@@ -86,9 +86,12 @@ static struct world_role plan_role(struct random *random, uint32_t index)
     role.publishes = kind == 0 || (kind >= 2 && kind < 4);
     role.recovers = kind == 4;
     role.removes = kind == 5 && random_one_in(random, 3);
+    role.observes = kind == 6;
+    role.messages = role.observes ? (uint32_t)random_between(random, 10, 100) : role.messages;
     world.removes |= role.removes;
+    weak_observed |= role.observes;
     role.group = &world.groups[random_one_in(random, 2) ? 0 : random_below(random, WORLD_GROUPS)];
-    if (!role.publishes && !role.recovers && !role.removes && random_one_in(random, 2)) {
+    if (!role.publishes && !role.recovers && !role.removes && !role.observes && random_one_in(random, 2)) {
         role.messages = 1000; /* reads until the end */
     }
     return role;
@@ -219,6 +222,8 @@ static void live(struct machine_process *self, void *context)
             recover_often(actor, actor->role.messages);
         } else if (actor->role.removes) {
             remove_often(actor, actor->role.messages);
+        } else if (actor->role.observes) {
+            world_observe(actor, actor->role.messages);
         } else {
             world_subscribe(actor, actor->role.messages);
         }
@@ -294,6 +299,7 @@ void world_run(uint64_t seed, bool trace, struct world_result *result)
     oracle_reset(world.options.first_sequence, world.overwrite);
     sim_sleep_max = INT64_C(250000000);
     sim_sampling = random_one_in(&world.random, 4) ? 1 : UINT64_C(1) << 40;
+    weak_observed = false;
     machine_buried = buried;
     machine_idle = idle;
     start_world(seed);

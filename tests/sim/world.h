@@ -26,7 +26,8 @@ struct world_group {
 struct world_role {
     bool publishes;
     bool recovers;
-    bool removes; /* groups */
+    bool removes;  /* groups */
+    bool observes; /* messages, in passing */
     const struct world_group *group;
     uint32_t lives; /* how often it opens the bus, one after the other */
     uint32_t messages;
@@ -94,6 +95,9 @@ void world_publish(struct actor *actor, uint32_t messages);
 
 /* One message each, in the usual way: how many could be sent at once, up to `most`. */
 uint32_t world_publish_at_once(struct actor *actor, uint32_t most, size_t size);
+
+/* Looks at messages in passing, `glances` times or until there are no more publishers. */
+void world_observe(struct actor *actor, uint32_t glances);
 
 /* Joins the role's group and reads, until there are no more publishers, or until it has enough. */
 void world_subscribe(struct actor *actor, uint32_t messages);
