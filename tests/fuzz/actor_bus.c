@@ -55,6 +55,43 @@ static void check_name(const char *name, size_t size)
     }
 }
 
+/* A few messages from anywhere on: each call ends, and tells of no more bytes than it was given room for. */
+static void look_at_messages(struct actor *actor, const shmbus_channel_info *channel)
+{
+    unsigned char data[300];
+    shmbus_sighting seen;
+    uint64_t next = channel->oldest - 2;
+    for (unsigned i = 0; i < 40; i++) {
+        const uint64_t before = next;
+        const size_t capacity = sizeof data - 7 * (i % 3);
+        if (actor_check(
+                actor, shmbus_view_message(actor->view, channel->index, &next, data, capacity, &seen)) != 1) {
+            break;
+        }
+        if (next != seen.sequence + 1 || seen.missed != seen.sequence - before) {
+            fuzz_fail("a sighting that does not follow the last one");
+        }
+    }
+}
+
+static void look_at_latency(struct actor *actor, uint32_t channel, uint32_t member)
+{
+    shmbus_latency latency;
+    if (actor_check(actor, shmbus_view_latency(actor->view, channel, member, &latency)) == 0) {
+        (void)shmbus_latency_quantile(&latency, 0.5);
+        (void)shmbus_latency_quantile(&latency, 1);
+    }
+}
+
+static int look_at_field(void *context, const shmbus_field *field)
+{
+    (void)context;
+    if (field->text) {
+        check_name(field->text, SHMBUS_NAME_MAX + 1);
+    }
+    return 0;
+}
+
 static void look_at_channel(struct actor *actor, uint32_t channel)
 {
     shmbus_publisher_info publisher;
@@ -67,6 +104,7 @@ static void look_at_channel(struct actor *actor, uint32_t channel)
         check_name(group.name, sizeof group.name);
     }
     for (cursor = 0; actor_check(actor, shmbus_view_member(actor->view, channel, &cursor, &member)) == 1;) {
+        look_at_latency(actor, channel, member.index);
     }
 }
 
@@ -86,6 +124,7 @@ static void look_at_bus(struct actor *actor)
         if (found == 1) {
             check_name(channel.name, sizeof channel.name);
             look_at_channel(actor, channel.index);
+            look_at_messages(actor, &channel);
         } else if (found == 0 || cursor == before) {
             break;
         }
@@ -98,8 +137,9 @@ void act_look(struct actor *actor)
         shmbus_view_close(actor->view);
         actor->view = NULL;
     }
-    if (!actor->view) {
-        (void)actor_check(actor, shmbus_view_open(actor->bus_name, &actor->view));
+    if (!actor->view && actor_check(actor, shmbus_view_open(actor->bus_name, &actor->view)) == 0) {
+        /* Once for each view: it takes as long as all the rest. */
+        (void)actor_check(actor, shmbus_view_fields(actor->view, look_at_field, NULL));
     }
     if (actor->view) {
         look_at_bus(actor);
