@@ -67,15 +67,17 @@ struct producer {
     bool rebased;
     bool arena_empty; /* at the last look, as were the slots */
     unsigned char *window_end;
-    bool window_claim; /* the open claim is the window's next slot, and `window_end` its end */
-    bool batched;      /* `own->batch` may name the next claim: it must be written again */
-    uint64_t
-        sample_at; /* the first message from this sequence on goes the long way, to say when it was sent */
-    uint64_t sent; /* what it says: nanoseconds */
+    bool window_claim;  /* the open claim is the window's next slot, and `window_end` its end */
+    bool batched;       /* `own->batch` may name the next claim: it must be written again */
+    uint64_t sample_at; /* from this sequence on the next message goes the long way, and says */
+    uint64_t sent;      /* when it was sent: nanoseconds */
     struct producer_claim claims[SHMBUS_CLAIM_MAX];
 };
 
-/* Starts at the tail, with entry number `id`, sampling nothing. Without `may_send_fast` every message takes the long way. */
+/*
+ * Starts at the tail, with entry number `id`, sampling nothing. Without `may_send_fast` every message takes the long
+ * way.
+ */
 void producer_init(struct producer *producer, const struct ring *ring, uint32_t id, bool may_send_fast);
 
 /* May messages go through the window from now on? The entry's owner; not within a claim. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "colour.h"
 #include "report.h"
 #include "signals.h"
 #include "top.h"
@@ -36,8 +37,7 @@ static void close_screen(void)
 
 static void start_colours(void)
 {
-    const char *refused = getenv("NO_COLOR");
-    coloured = (!refused || *refused == '\0') && has_colors();
+    coloured = colour_wanted(stdout) && has_colors();
     if (coloured) {
         (void)start_color();
         (void)use_default_colors();
