@@ -330,6 +330,7 @@ static int tell_channels(struct shmbus_view *view, struct teller *teller, struct
         teller->base = channel->base;
         teller->base_offset = places[i].offset;
         stop = tell_channel(teller, &channel->ring);
+        teller->channel = NULL;
     }
     return stop;
 }
@@ -337,7 +338,10 @@ static int tell_channels(struct shmbus_view *view, struct teller *teller, struct
 int shmbus_view_fields(shmbus_view *view, int (*each)(void *context, const shmbus_field *field),
                        void *context)
 {
-    int stop = view_check(view, each ? view : NULL);
+    if (!each) {
+        return error_set(-EINVAL, "no callback: `each` is NULL");
+    }
+    int stop = view_check(view, view);
     struct place *places = stop == 0 ? malloc(view->geometry.channels * sizeof *places) : NULL;
     if (!places) {
         return stop ? stop : error_set(-ENOMEM, "no memory for %u channels", view->geometry.channels);

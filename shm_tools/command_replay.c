@@ -117,9 +117,9 @@ static int find_target(struct replay *replay, const struct message_channel *chan
     const uint32_t number = channel->number;
     if (number >= replay->target_count) {
         const uint32_t count = number + 1;
-        replay->targets = need_more_memory(replay->targets, count * sizeof *replay->targets);
+        replay->targets = need_more_memory(replay->targets, count * sizeof(struct target *));
         memset(replay->targets + replay->target_count, 0,
-               (count - replay->target_count) * sizeof *replay->targets);
+               (count - replay->target_count) * sizeof(struct target *));
         replay->target_count = count;
     }
     if (!replay->targets[number]) {

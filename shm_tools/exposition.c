@@ -127,7 +127,7 @@ static FILE *samples_of(struct exposition *page, const struct family *family)
             return page->blocks[i]->samples.file;
         }
     }
-    page->blocks = need_more_memory(page->blocks, (page->block_count + 1) * sizeof *page->blocks);
+    page->blocks = need_more_memory(page->blocks, (page->block_count + 1) * sizeof(struct block *));
     struct block *block = need_memory(sizeof *block);
     page->blocks[page->block_count++] = block;
     block->family = family;
@@ -219,7 +219,7 @@ char *exposition_text(const struct exposition *page, size_t *size)
         fflush(block->samples.file); /* sets bytes and size */
         fprintf(text.file, "# HELP %s %s\n# TYPE %s %s\n", block->family->name, block->family->help,
                 block->family->name, block->family->type);
-        fwrite(block->samples.bytes, 1, block->samples.size, text.file);
+        (void)fwrite(block->samples.bytes, 1, block->samples.size, text.file);
     }
     char *bytes = text_close(&text);
     *size = text.size;

@@ -35,7 +35,7 @@ static int split_address(const char *address, char host[ADDRESS_MAX], char port[
     }
     memcpy(host, address, length);
     host[length] = '\0';
-    strcpy(port, colon + 1);
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
     return length > 0 && *port != '\0' && strspn(port, "0123456789") == strlen(port) ? 0 : -EINVAL;
 }
 
