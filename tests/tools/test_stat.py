@@ -41,7 +41,9 @@ class Traffic(ToolCase):
         row = self.channel()
         self.assertEqual((row["pending"], row["fill"], row["readers_asleep"]), (64, 100, False))
         self.assertGreaterEqual(row["blocked"], 1)
-        self.assertEqual(sorted(publisher["blocked"] for publisher in self.stat()["publishers"]), [0, row["blocked"]])
+        idle, waiting = sorted(publisher["blocked"] for publisher in self.stat()["publishers"])
+        self.assertEqual(idle, 0)
+        self.assertGreaterEqual(waiting, row["blocked"])  # pub asks again now and then
         self.run_tool("sub", "c", "--group", "g", "--durable", "--count", "78")
         self.end(writer, b"")
         group = self.group("g")
