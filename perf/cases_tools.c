@@ -20,11 +20,22 @@ static struct bench_case case_tools(const char *name, enum bench_kind kind, size
 }
 
 /* 48 B is the largest message that leaves room for the time in a slot of 64. */
-static void add_sampling(struct bench_case *item)
+static unsigned cases_of_sampling(struct bench_case cases[])
 {
-    item->title = "with and without the code that samples latencies";
-    case_add(item, "no sampling code", BUS_SEND_NEXT, bus_prepare, without_sampling_body, bus_finish);
-    case_add(item, "shmbus send", BUS_SEND_NEXT, bus_prepare, bus_body, bus_finish);
+    unsigned count = 0;
+#ifdef BENCH_WITHOUT_PARTS
+    cases[count++] = case_tools("sampling/48", STREAM, 48, SECONDS_SAMPLED);
+    cases[count++] = case_tools("sampling/rtt/48", ROUND_TRIP, 48, SECONDS_SAMPLED);
+    for (unsigned i = 0; i < count; i++) {
+        cases[i].title = "with and without the code that samples latencies";
+        case_add(&cases[i], "no sampling code", BUS_SEND_NEXT, bus_prepare, without_sampling_body,
+                 bus_finish);
+        case_add(&cases[i], "shmbus send", BUS_SEND_NEXT, bus_prepare, bus_body, bus_finish);
+    }
+#else
+    (void)cases;
+#endif
+    return count;
 }
 
 static struct bench_case case_watched(void)
@@ -38,13 +49,7 @@ static struct bench_case case_watched(void)
 
 unsigned cases_of_tools(struct bench_case cases[])
 {
-    unsigned count = 0;
-#ifdef BENCH_WITHOUT_PARTS
-    cases[count] = case_tools("sampling/48", STREAM, 48, SECONDS_SAMPLED);
-    add_sampling(&cases[count++]);
-    cases[count] = case_tools("sampling/rtt/48", ROUND_TRIP, 48, SECONDS_SAMPLED);
-    add_sampling(&cases[count++]);
-#endif
+    unsigned count = cases_of_sampling(cases);
     if (watchers_available())
         cases[count++] = case_watched();
     return count;
