@@ -226,6 +226,12 @@ static int map_channel(struct shmbus_view *view, uint32_t index, struct view_cha
     return 0;
 }
 
+bool view_channel_is_same(const struct shmbus_view *view, uint32_t index)
+{
+    return view_channel_is_live(view, index) &&
+           load32_relaxed(&view->entries[index].generation) == view->channels[index].generation;
+}
+
 struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int *err)
 {
     if (index >= view->geometry.channels || !view_channel_is_live(view, index)) {
@@ -241,8 +247,7 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
     *err = map_channel(view, index, channel);
     channel->generation = generation;
     /* What looked damaged may have been given to another channel, or back, meanwhile. */
-    if (*err != 0 && (!view_channel_is_live(view, index) ||
-                      load32_relaxed(&view->entries[index].generation) != generation)) {
+    if (*err != 0 && !view_channel_is_same(view, index)) {
         *err = error_set(-ENOENT, "bus \"%s\" has no channel number %u any more", view->name, index);
     }
     return *err == 0 ? channel : NULL;

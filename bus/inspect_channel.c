@@ -168,6 +168,7 @@ static void fill_channel(const struct shmbus_view *view, uint32_t index, const s
     position tail;
     *info = (shmbus_channel_info){
         .index = index,
+        .generation = channel->generation,
         .options = channel->geometry.options,
         .size = channel->geometry.size,
         .published = ring_tail(ring, &tail),

@@ -41,6 +41,9 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
 
 bool view_channel_is_live(const struct shmbus_view *view, uint32_t index);
 
+/* Whether channel `index` is the one that was mapped: else what was read of it may be of another. */
+bool view_channel_is_same(const struct shmbus_view *view, uint32_t index);
+
 /* 1, 0, or SHMBUS_UNKNOWN. */
 int view_alive(const struct shmbus_view *view, uint64_t owner);
 

@@ -81,6 +81,7 @@ static void take_channel(struct tapping *tapping, struct tapping_channel *channe
                          const shmbus_channel_info *info, int from_oldest)
 {
     channel->index = info->index;
+    channel->generation = info->generation;
     channel->next = from_oldest ? info->oldest : info->published;
     channel->there = 1;
     channel->told = 0;
@@ -157,7 +158,6 @@ static int lose_or_fail(const struct tapping *tapping, struct tapping_channel *c
     return EXIT_OK;
 }
 
-/* A channel that was removed and made anew may lie at the same index: its sequences start again. */
 static int check_channel(const struct tapping *tapping, struct tapping_channel *channel)
 {
     shmbus_channel_info info;
@@ -166,8 +166,7 @@ static int check_channel(const struct tapping *tapping, struct tapping_channel *
     if (got < 0) {
         return fail_call(got, "cannot look at channel \"%s\"", channel->wanted);
     }
-    if (got == 0 || info.index != channel->index || strcmp(info.name, channel->about.name) != 0 ||
-        info.published < channel->next) {
+    if (got == 0 || info.index != channel->index || info.generation != channel->generation) {
         return lose_or_fail(tapping, channel);
     }
     return EXIT_OK;
@@ -266,6 +265,10 @@ static int see(struct tapping *tapping, struct tapping_channel *channel, struct 
     shmbus_sighting sighting;
     const int got = shmbus_view_message(tapping->view, channel->index, &channel->next, tapping->buffer,
                                         tapping->capacity, &sighting);
+    if (got > 0 && sighting.generation != channel->generation) {
+        lose_channel(channel); /* it was made anew meanwhile: that is another one */
+        return 0;
+    }
     if (got > 0) {
         const int64_t now = shmbus_now();
         count_sighting(channel, &sighting);

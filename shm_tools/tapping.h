@@ -26,6 +26,7 @@ struct tapping_channel {
     struct message_channel about;
     const char *wanted; /* its name, as the user gave it */
     uint32_t index;
+    uint32_t generation;
     int there;
     int told;      /* its being there has been told */
     uint64_t next; /* sequence */

@@ -95,6 +95,7 @@ int shmbus_view_participant(shmbus_view *view, uint32_t *cursor, shmbus_particip
 typedef struct shmbus_channel_info {
     char name[SHMBUS_NAME_MAX + 1];
     uint32_t index;
+    uint32_t generation; /* another one when a channel was removed and one was made in its place */
     shmbus_channel_options options;
     uint64_t size;         /* bytes of the segment it takes */
     uint64_t published;    /* sequence that the next message will get */
@@ -195,11 +196,12 @@ uint64_t shmbus_latency_quantile(const shmbus_latency *latency, double share);
 
 typedef struct shmbus_sighting {
     uint64_t sequence;
-    uint64_t size;      /* of the message; more than was copied if the buffer is smaller */
-    uint64_t missed;    /* messages that were gone before they could be seen, just before this one */
-    int64_t sent_ns;    /* CLOCK_MONOTONIC, if its latency is sampled; else 0 */
-    uint32_t publisher; /* index in the channel */
-    int aborted;        /* given up by its publisher: readers pass over it; size is 0 */
+    uint64_t size;       /* of the message; more than was copied if the buffer is smaller */
+    uint64_t missed;     /* messages that were gone before they could be seen, just before this one */
+    int64_t sent_ns;     /* CLOCK_MONOTONIC, if its latency is sampled; else 0 */
+    uint32_t generation; /* of the channel: shmbus_channel_info.generation */
+    uint32_t publisher;  /* index in the channel */
+    int aborted;         /* given up by its publisher: readers pass over it; size is 0 */
 } shmbus_sighting;
 
 /*
@@ -208,7 +210,8 @@ typedef struct shmbus_sighting {
  * `buffer` may be NULL if `capacity` is 0.
  *
  * 1, 0 when that message is not there yet (`missed` of the next one will count what went in between), or a negative
- * errno: -ENOENT when the channel is gone, -EBADMSG when it is damaged.
+ * errno: -ENOENT when the channel is gone, -EBADMSG when it is damaged. When another channel has its place, the message is
+ * one of that: `generation` tells.
  */
 int shmbus_view_message(shmbus_view *view, uint32_t channel, uint64_t *sequence, void *buffer,
                         size_t capacity, shmbus_sighting *sighting);

@@ -57,15 +57,6 @@ class DoctorCase(ToolCase):
         return self.until(lambda: next((row for row in self.examine()
                                         if (row["kind"], row["severity"]) == (kind, severity)), None), kind)
 
-    def pause(self, process):
-        process.send_signal(signal.SIGSTOP)
-        self.until(lambda: self.state_of(process.pid) == "T", "stopped")
-
-    @staticmethod
-    def state_of(pid):
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rpartition(")")[2].split()[0]
-
     def patch(self, offset, data):
         with open(segment(self.bus), "r+b") as file:
             file.seek(offset)
@@ -171,8 +162,8 @@ class Paused(DoctorCase):
 
     def test_dead_reader_of_a_full_ring(self):
         reader = self.start("sub", "c", "--group", "g", "--slots", "64")
-        self.start("pub", "c")
         self.until_members(1)
+        self.start("pub", "c")
         self.pause(reader)
         writer = self.start("pub", "c")
         writer.stdin.write(b"line\n" * 64)

@@ -206,16 +206,19 @@ class Tap(TapCase):
         self.assertRegex(self.end(tap)[1], rb'channel "c" was removed')
 
     def test_waits_for_a_channel_that_comes_back(self):
-        tap = self.start("tap", "c", "--wait", "-n", "3")
+        tap = self.start("tap", "c", "--wait", "-n", "4")
         self.publish([b"one"])
         self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 one\n")
-        self.run_tool("rm", "-c", "c")
         # One that is made anew before the tap has noticed is another one all the same.
-        self.publish([b"two"])
-        self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 two\n")
+        for message in (b"two", b"three"):
+            self.pause(tap)
+            self.run_tool("rm", "-c", "c")
+            self.publish([message])
+            tap.send_signal(signal.SIGCONT)
+            self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 %s\n" % message)
         self.run_tool("rm", self.bus)
-        self.publish([b"three"])
-        self.assertEqual(self.end(tap)[0], b"0 p0 three\n")
+        self.publish([b"four"])
+        self.assertEqual(self.end(tap)[0], b"0 p0 four\n")
 
     def test_several_channels(self):
         self.publish([b"a"], "x")

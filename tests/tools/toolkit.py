@@ -147,6 +147,15 @@ class ToolCase(unittest.TestCase):
         process.send_signal(number)
         return self.end(process, code=code)
 
+    def pause(self, process):
+        process.send_signal(signal.SIGSTOP)
+        self.until(lambda: self.state_of(process.pid) == "T", "stopped")
+
+    @staticmethod
+    def state_of(pid):
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0]
+
     def output_file(self):
         """A file for the output of a command that nobody reads while it runs."""
         file = tempfile.TemporaryFile()

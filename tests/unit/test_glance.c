@@ -144,6 +144,30 @@ UNIT(glance, keeps_what_the_ring_keeps)
     }
 }
 
+/* A channel made in the place of another may have the same name, and messages of the same sequences. */
+UNIT(glance, tells_a_channel_from_its_successor)
+{
+    const shmbus_channel_options options = mode(0, 64, 0);
+    shmbus_bus *bus = unit_open();
+    struct watcher watcher = watch(0);
+    shmbus_channel_info info[2];
+    shmbus_sighting seen[2];
+    for (unsigned i = 0; i < 2; i++) {
+        shmbus_publisher *publisher = unit_publisher(bus, &options);
+        check_eq(unit_send(publisher, 20, i, SHMBUS_NOWAIT), 0);
+        info[i] = unit_channel_info();
+        uint64_t next = 0;
+        check_eq(shmbus_view_message(watcher.view, info[i].index, &next, NULL, 0, &seen[i]), 1);
+        check_eq(seen[i].generation, info[i].generation);
+        check_eq(shmbus_publisher_close(publisher), 0);
+        check_eq(shmbus_channel_remove(bus, "c"), 0);
+        check_eq(shmbus_view_message(watcher.view, info[i].index, &next, NULL, 0, &seen[i]), -ENOENT);
+    }
+    check_eq(info[0].index, info[1].index);
+    check(info[0].generation != info[1].generation);
+    close_all(bus, &watcher);
+}
+
 /* What lies before a channel's first message was never sent, whatever stands in the slots. */
 UNIT(glance, invents_nothing)
 {
