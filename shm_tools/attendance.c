@@ -5,19 +5,16 @@
 
 #include "report.h"
 
-int attendance_collect(struct attendance *attendance, shmbus_view *view, struct processes *processes)
+void attendance_take(struct attendance *attendance, const struct snapshot *snapshot,
+                     struct processes *processes)
 {
-    struct attendant attendant;
-    uint32_t cursor = 0;
-    int result;
-    *attendance = (struct attendance){0};
-    while ((result = shmbus_view_participant(view, &cursor, &attendant.info)) > 0) {
-        process_look(processes, &attendant.info, &attendant.process);
-        attendance->all =
-            need_more_memory(attendance->all, (attendance->count + 1) * sizeof *attendance->all);
-        attendance->all[attendance->count++] = attendant;
+    *attendance = (struct attendance){.count = snapshot->participants.count};
+    attendance->all = need_memory(attendance->count * sizeof *attendance->all);
+    for (size_t i = 0; i < attendance->count; i++) {
+        struct attendant *attendant = &attendance->all[i];
+        attendant->info = *snapshot_participant(snapshot, i);
+        process_look(processes, &attendant->info, &attendant->process);
     }
-    return result;
 }
 
 void attendance_free(struct attendance *attendance)

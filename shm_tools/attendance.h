@@ -8,10 +8,8 @@
 #ifndef SHMBUS_TOOLS_ATTENDANCE_H
 #define SHMBUS_TOOLS_ATTENDANCE_H
 
-#include <shmbus/inspect.h>
-#include <stddef.h>
-
 #include "process.h"
+#include "snapshot.h"
 
 struct attendant {
     shmbus_participant_info info;
@@ -23,8 +21,9 @@ struct attendance {
     size_t count;
 };
 
-/* 0, or what the view gives. attendance_free() is due either way. */
-int attendance_collect(struct attendance *attendance, shmbus_view *view, struct processes *processes);
+/* Those of `snapshot`, as their processes are now. Ended by attendance_free(). */
+void attendance_take(struct attendance *attendance, const struct snapshot *snapshot,
+                     struct processes *processes);
 void attendance_free(struct attendance *attendance);
 
 /* NULL: that entry is free. */

@@ -39,6 +39,23 @@ struct ward {
     struct processes *processes;
 };
 
+/* One whose looks failed is told with the reason alone. */
+static void fail_patient(struct patient *patient, int error, const char *problem)
+{
+    patient->error = error;
+    (void)snprintf(patient->problem, sizeof patient->problem, "%s", problem);
+}
+
+static void look(struct patient *patient, struct snapshot *snapshot, shmbus_view *view)
+{
+    const int result = snapshot_take(snapshot, view, NULL);
+    if (result != 0) {
+        fail_patient(patient, result, shmbus_strerror(result));
+    } else if (snapshot->damaged > 0) {
+        fail_patient(patient, -EBADMSG, snapshot->problem);
+    }
+}
+
 static void admit(struct ward *ward, const char *name, shmbus_view *view, int error)
 {
     ward->patients = need_more_memory(ward->patients, (ward->count + 1) * sizeof *ward->patients);
@@ -47,9 +64,9 @@ static void admit(struct ward *ward, const char *name, shmbus_view *view, int er
     *patient = (struct patient){.name = name};
     ward->views[ward->count++] = view;
     if (error != 0) {
-        bus_look_fail(&patient->now, error);
+        fail_patient(patient, error, shmbus_strerror(error));
     } else {
-        bus_look_take(&patient->before, view, ward->processes);
+        look(patient, &patient->before, view);
     }
 }
 
@@ -65,8 +82,11 @@ static void look_again(struct ward *ward)
 {
     signals_nap(BETWEEN_LOOKS);
     for (size_t i = 0; i < ward->count; i++) {
+        struct patient *patient = &ward->patients[i];
         if (ward->views[i]) {
-            bus_look_take(&ward->patients[i].now, ward->views[i], ward->processes);
+            patient->error = 0; /* what was damaged then may have been repaired */
+            look(patient, &patient->now, ward->views[i]);
+            attendance_take(&patient->attendance, &patient->now, ward->processes);
         }
     }
 }
@@ -74,8 +94,9 @@ static void look_again(struct ward *ward)
 static void discharge(struct ward *ward)
 {
     for (size_t i = 0; i < ward->count; i++) {
-        bus_look_free(&ward->patients[i].before);
-        bus_look_free(&ward->patients[i].now);
+        snapshot_free(&ward->patients[i].before);
+        snapshot_free(&ward->patients[i].now);
+        attendance_free(&ward->patients[i].attendance);
         shmbus_view_close(ward->views[i]);
     }
     free(ward->patients);
@@ -87,7 +108,7 @@ static uint64_t resident(const struct ward *ward)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < ward->count; i++) {
-        bytes += ward->patients[i].now.info.copy ? 0 : ward->patients[i].now.info.resident;
+        bytes += ward->patients[i].now.bus.copy ? 0 : ward->patients[i].now.bus.resident;
     }
     return bytes;
 }

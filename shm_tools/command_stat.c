@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <shmbus/inspect.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "attendance.h"
@@ -40,29 +38,16 @@ enum {
     TABLES
 };
 
-/* What a channel had published at the first of two looks. */
-struct mark {
-    uint32_t channel;
-    char name[SHMBUS_NAME_MAX + 1];
-    uint64_t published;
-    int64_t at;
-};
-
 struct stat {
-    shmbus_view *view;
     struct table *tables[TABLES];
-    struct processes *processes;
+    struct snapshot before; /* with --interval */
+    struct snapshot now;
     struct attendance attendance;
-    struct stat_names names; /* of the channel being shown */
-    shmbus_publisher_info *publishers;
-    shmbus_group_info *groups;
-    struct mark *marks; /* by rising channel */
-    size_t mark_count;
 };
 
 static void stat_begin(struct stat *stat)
 {
-    *stat = (struct stat){.processes = processes_new()};
+    *stat = (struct stat){0};
     stat->tables[BUSES] = listing_buses();
     stat->tables[PARTICIPANTS] = stat_participants();
     stat->tables[CHANNELS] = listing_traffic();
@@ -77,28 +62,64 @@ static void stat_end(struct stat *stat)
         table_free(stat->tables[i]);
     }
     attendance_free(&stat->attendance);
-    processes_free(stat->processes);
-    free(stat->publishers);
-    free(stat->groups);
-    free(stat->marks);
-    shmbus_view_close(stat->view);
+    snapshot_free(&stat->before);
+    snapshot_free(&stat->now);
 }
 
-/* -------------------------------------------------------------------------------------------- rates */
+/* ------------------------------------------------------------------------------------------- tables */
 
-static int mark_channels(struct stat *stat)
+static void add_participants(struct stat *stat)
 {
-    shmbus_channel_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_channel(stat->view, &cursor, &info)) > 0) {
-        stat->marks = need_more_memory(stat->marks, (stat->mark_count + 1) * sizeof *stat->marks);
-        struct mark *mark = &stat->marks[stat->mark_count++];
-        *mark = (struct mark){.channel = info.index, .published = info.published, .at = shmbus_now()};
-        memcpy(mark->name, info.name, sizeof mark->name);
+    struct processes *processes = processes_new();
+    attendance_take(&stat->attendance, &stat->now, processes);
+    for (size_t i = 0; i < stat->attendance.count; i++) {
+        stat_add_participant(stat->tables[PARTICIPANTS], &stat->attendance.all[i]);
     }
-    return result;
+    processes_free(processes);
 }
+
+/* Of a channel that was there at both looks. */
+static void set_rate(const struct stat *stat, struct listing_traffic *traffic)
+{
+    const struct snapshot_channel *then = snapshot_channel_before(&stat->before, traffic->info);
+    const int64_t passed = stat->now.at - stat->before.at;
+    if (then && passed > 0) {
+        const double count = (double)(traffic->info->published - then->info.published);
+        traffic->rate = (uint64_t)(count * 1e9 / (double)passed + 0.5);
+        traffic->has_rate = 1;
+    }
+}
+
+static void add_channel(struct stat *stat, const struct snapshot_channel *channel)
+{
+    const struct snapshot *now = &stat->now;
+    const struct stat_channel of = {now, channel, &stat->attendance};
+    struct listing_traffic traffic = {.info = &channel->info};
+    for (size_t i = 0; i < channel->publishers.count; i++) {
+        const shmbus_publisher_info *publisher = snapshot_publisher(now, channel->publishers.first + i);
+        stat_add_publisher(stat->tables[PUBLISHERS], &of, publisher);
+        traffic.blocked += publisher->stats.blocked;
+    }
+    for (size_t i = 0; i < channel->groups.count; i++) {
+        stat_add_group(stat->tables[GROUPS], &of, snapshot_group(now, channel->groups.first + i));
+    }
+    for (size_t i = 0; i < channel->members.count; i++) {
+        stat_add_member(stat->tables[MEMBERS], &of, snapshot_member(now, channel->members.first + i));
+    }
+    set_rate(stat, &traffic);
+    listing_add_traffic(stat->tables[CHANNELS], now->bus.name, &traffic);
+}
+
+static void fill(struct stat *stat)
+{
+    listing_add_bus(stat->tables[BUSES], &stat->now.bus);
+    add_participants(stat);
+    for (size_t i = 0; i < stat->now.channels.count; i++) {
+        add_channel(stat, snapshot_channel(&stat->now, i));
+    }
+}
+
+/* -------------------------------------------------------------------------------------------- looks */
 
 static void sleep_until(int64_t deadline)
 {
@@ -107,153 +128,40 @@ static void sleep_until(int64_t deadline)
     }
 }
 
-/* Of a channel that was there at both looks. */
-static void set_rate(const struct stat *stat, struct listing_traffic *traffic)
+static int take(struct stat *stat, shmbus_view *view, const struct stat_options *options)
 {
-    for (size_t i = 0; i < stat->mark_count; i++) {
-        const struct mark *mark = &stat->marks[i];
-        const int64_t passed = shmbus_now() - mark->at;
-        if (mark->channel == traffic->info->index && strcmp(mark->name, traffic->info->name) == 0 &&
-            traffic->info->published >= mark->published && passed > 0) {
-            const double count = (double)(traffic->info->published - mark->published);
-            traffic->rate = (uint64_t)(count * 1e9 / (double)passed + 0.5);
-            traffic->has_rate = 1;
-            return;
+    if (options->interval > 0) {
+        const int result = snapshot_take(&stat->before, view, options->channel);
+        if (result != 0) {
+            return result;
         }
+        sleep_until(stat->before.at + options->interval);
     }
-}
-
-/* ------------------------------------------------------------------------------------------- tables */
-
-static int add_participants(struct stat *stat)
-{
-    const int result = attendance_collect(&stat->attendance, stat->view, stat->processes);
-    for (size_t i = 0; i < stat->attendance.count; i++) {
-        stat_add_participant(stat->tables[PARTICIPANTS], &stat->attendance.all[i]);
-    }
-    return result;
-}
-
-/* Sums up how often they found no room. */
-static int add_publishers(struct stat *stat, uint32_t channel, uint64_t *blocked)
-{
-    shmbus_publisher_info info;
-    uint32_t cursor = 0;
-    size_t count = 0;
-    int result;
-    while ((result = shmbus_view_publisher(stat->view, channel, &cursor, &info)) > 0) {
-        stat_add_publisher(stat->tables[PUBLISHERS], &stat->names, &info);
-        stat->publishers = need_more_memory(stat->publishers, (count + 1) * sizeof *stat->publishers);
-        stat->publishers[count++] = info;
-        *blocked += info.stats.blocked;
-    }
-    stat->names.publishers = stat->publishers;
-    stat->names.publisher_count = count;
-    return result;
-}
-
-static int add_groups(struct stat *stat, uint32_t channel)
-{
-    shmbus_group_info info;
-    uint32_t cursor = 0;
-    size_t count = 0;
-    int result;
-    while ((result = shmbus_view_group(stat->view, channel, &cursor, &info)) > 0) {
-        stat_add_group(stat->tables[GROUPS], &stat->names, &info);
-        stat->groups = need_more_memory(stat->groups, (count + 1) * sizeof *stat->groups);
-        stat->groups[count++] = info;
-    }
-    stat->names.groups = stat->groups;
-    stat->names.group_count = count;
-    return result;
-}
-
-static int add_members(struct stat *stat, uint32_t channel)
-{
-    shmbus_member_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_member(stat->view, channel, &cursor, &info)) > 0) {
-        shmbus_latency latency = {0};
-        if (shmbus_view_latency(stat->view, channel, info.index, &latency) != 0) {
-            latency.samples = 0;
-        }
-        stat_add_member(stat->tables[MEMBERS], &stat->names, &info, &latency);
-    }
-    return result;
-}
-
-static int add_channel(struct stat *stat, const char *bus, const shmbus_channel_info *channel)
-{
-    struct listing_traffic traffic = {.info = channel};
-    stat->names.channel = channel->name;
-    int result = add_publishers(stat, channel->index, &traffic.blocked);
-    set_rate(stat, &traffic);
-    listing_add_traffic(stat->tables[CHANNELS], bus, &traffic);
-    if (result == 0) {
-        result = add_groups(stat, channel->index);
-    }
-    return result == 0 ? add_members(stat, channel->index) : result;
-}
-
-static int add_channels(struct stat *stat, const char *bus)
-{
-    shmbus_channel_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_channel(stat->view, &cursor, &info)) > 0) {
-        /* -ENOENT: the channel was removed while we looked at it. */
-        const int added = add_channel(stat, bus, &info);
-        if (added < 0 && added != -ENOENT && added != -EIDRM) {
-            return added;
-        }
-    }
-    return result;
-}
-
-/* -------------------------------------------------------------------------------------------- looks */
-
-static int collect_channels(struct stat *stat, const char *bus, const char *where, const char *channel)
-{
-    if (!channel) {
-        const int result = add_channels(stat, bus);
-        return result == 0 ? EXIT_OK : fail_call(result, "cannot look at the channels of %s", where);
-    }
-    shmbus_channel_info info;
-    int result = listing_find_channel(stat->view, channel, &info);
-    if (result == -ENOENT) {
-        return fail("there is no channel \"%s\" on %s: shmbus ls %s shows those there are", channel, where,
-                    bus);
-    }
-    if (result == 0) {
-        result = add_channel(stat, bus, &info);
-    }
-    return result == 0 ? EXIT_OK : fail_call(result, "cannot look at channel \"%s\"", channel);
+    return snapshot_take(&stat->now, view, options->channel);
 }
 
 static int collect(struct stat *stat, const struct looking *looking, const struct stat_options *options)
 {
-    shmbus_bus_info info;
-    if (looking_open(looking, &stat->view) != EXIT_OK) {
+    shmbus_view *view = NULL;
+    if (looking_open(looking, &view) != EXIT_OK) {
         return EXIT_FAILED;
     }
-    int result = options->interval > 0 ? mark_channels(stat) : 0;
-    if (options->interval > 0 && result == 0) {
-        sleep_until(shmbus_deadline(options->interval));
+    const int err = take(stat, view, options);
+    const int result = err == 0 ? EXIT_OK : fail_call(err, "cannot look at %s", looking_name(looking));
+    shmbus_view_close(view);
+    if (result == EXIT_OK && options->channel && stat->now.channels.count == 0 && stat->now.damaged == 0) {
+        return fail("there is no channel \"%s\" on %s: shmbus ls %s shows those there are", options->channel,
+                    looking_name(looking), stat->now.bus.name);
     }
-    if (result == 0) {
-        result = shmbus_view_bus(stat->view, &info);
-    }
-    if (result == 0) {
-        listing_add_bus(stat->tables[BUSES], &info);
-        result = add_participants(stat);
-    }
-    if (result != 0) {
-        return fail_call(result, "cannot look at %s", looking_name(looking));
-    }
-    stat->names.attendance = &stat->attendance;
-    stat->names.copy = info.copy;
-    return collect_channels(stat, info.name, looking_name(looking), options->channel);
+    return result;
+}
+
+/* What is damaged need not hide the rest. */
+static int conclude(const struct snapshot *snapshot)
+{
+    return snapshot->damaged == 0
+               ? EXIT_OK
+               : fail("%u damaged channels are left out: %s", snapshot->damaged, snapshot->problem);
 }
 
 static int show(const struct looking *looking, const struct stat_options *options)
@@ -262,9 +170,11 @@ static int show(const struct looking *looking, const struct stat_options *option
     stat_begin(&stat);
     int result = collect(&stat, looking, options);
     if (result == EXIT_OK) {
+        fill(&stat);
         result = options->json ? tables_print_json(stat.tables, TABLES, stdout)
                                : tables_print(stat.tables, TABLES, stdout);
     }
+    result = result == EXIT_OK ? conclude(&stat.now) : result;
     stat_end(&stat);
     return result;
 }

@@ -8,21 +8,24 @@
 #ifndef SHMBUS_TOOLS_DOCTOR_H
 #define SHMBUS_TOOLS_DOCTOR_H
 
-#include "bus_look.h"
+#include "attendance.h"
 #include "findings.h"
 
 /* A bus, looked at twice: what did not move in between stands still. */
 struct patient {
     const char *name; /* as `doctor` was asked for it */
-    struct bus_look before;
-    struct bus_look now;
+    struct snapshot before;
+    struct snapshot now;
+    struct attendance attendance; /* now */
+    int error;                    /* 0, or the errno for which it cannot be looked at */
+    char problem[512];            /* what shmbus_strerror() says of that */
 };
 
 /* The bus itself: who is attached to it, whose it is, its memory and directory. */
 void doctor_bus(const struct patient *patient, struct findings *findings);
 
 /* One channel of it: who waits for whom. */
-void doctor_channel(const struct patient *patient, const struct channel_look *channel,
+void doctor_channel(const struct patient *patient, const struct snapshot_channel *channel,
                     struct findings *findings);
 
 /* Participants that are stopped, and what they hold up. */

@@ -14,11 +14,11 @@
 
 static void unreadable(const struct patient *patient, struct findings *findings)
 {
-    const int error = patient->now.error;
+    const int error = patient->error;
     const enum severity severity = error == -EACCES ? SEVERITY_HINT : SEVERITY_PROBLEM;
     const char *kind = error == -EPROTO ? "layout" : error == -EACCES ? "closed" : "damaged";
     struct finding *finding = finding_add(findings, severity, kind, patient->name);
-    finding_set(&finding->what, "bus \"%s\" cannot be looked at: %s", patient->name, patient->now.problem);
+    finding_set(&finding->what, "bus \"%s\" cannot be looked at: %s", patient->name, patient->problem);
     switch (error) {
     case -EPROTO:
         finding_set(
@@ -40,14 +40,12 @@ static void unreadable(const struct patient *patient, struct findings *findings)
 }
 
 /* What would be lost with the bus. */
-static uint64_t durable_messages(const struct bus_look *look)
+static uint64_t durable_messages(const struct snapshot *snapshot)
 {
     uint64_t messages = 0;
-    for (size_t i = 0; i < look->channel_count; i++) {
-        for (size_t j = 0; j < look->channels[i].group_count; j++) {
-            const shmbus_group_info *group = &look->channels[i].groups[j];
-            messages += group->durable ? group->pending : 0;
-        }
+    for (size_t i = 0; i < snapshot->groups.count; i++) {
+        const shmbus_group_info *group = snapshot_group(snapshot, i);
+        messages += group->durable ? group->pending : 0;
     }
     return messages;
 }
@@ -56,12 +54,12 @@ static void stale(const struct patient *patient, struct findings *findings)
 {
     char size[NUMBER_TEXT];
     const uint64_t kept = durable_messages(&patient->now);
-    if (!listing_is_stale(&patient->now.info) || !listing_is_stale(&patient->before.info)) {
+    if (!listing_is_stale(&patient->now.bus) || !listing_is_stale(&patient->before.bus)) {
         return;
     }
     struct finding *finding = finding_add(findings, SEVERITY_WARNING, "stale-bus", patient->name);
     finding_set(&finding->what, "bus \"%s\" is stale: nobody is attached to it", patient->name);
-    (void)number_format_size(patient->now.info.resident, size);
+    (void)number_format_size(patient->now.bus.resident, size);
     if (kept > 0) {
         finding_set(
             &finding->meaning,
@@ -80,11 +78,11 @@ static void stale(const struct patient *patient, struct findings *findings)
 /* On a stale bus they need no word of their own. */
 static void dead(const struct patient *patient, struct findings *findings)
 {
-    if (listing_is_stale(&patient->now.info)) {
+    if (listing_is_stale(&patient->now.bus)) {
         return;
     }
-    for (size_t i = 0; i < patient->now.attendance.count; i++) {
-        const struct attendant *attendant = &patient->now.attendance.all[i];
+    for (size_t i = 0; i < patient->attendance.count; i++) {
+        const struct attendant *attendant = &patient->attendance.all[i];
         if (attendant->process.state != PROCESS_DEAD) {
             continue;
         }
@@ -102,7 +100,7 @@ static void dead(const struct patient *patient, struct findings *findings)
 
 static void full_tables(const struct patient *patient, struct findings *findings)
 {
-    const shmbus_bus_info *info = &patient->now.info;
+    const shmbus_bus_info *info = &patient->now.bus;
     const uint32_t used = info->participants + info->dead;
     if (used == info->participants_max && info->dead == 0) {
         struct finding *finding = finding_add(findings, SEVERITY_PROBLEM, "participants-full", patient->name);
@@ -125,9 +123,9 @@ static void full_tables(const struct patient *patient, struct findings *findings
 /* Whoever waits longer than two looks waits for somebody who is stopped, or allocates a very large channel. */
 static void locked(const struct patient *patient, struct findings *findings)
 {
-    const shmbus_bus_info *info = &patient->now.info;
-    if (!info->changing || !patient->before.info.changing ||
-        info->changer_pid != patient->before.info.changer_pid) {
+    const shmbus_bus_info *info = &patient->now.bus;
+    if (!info->changing || !patient->before.bus.changing ||
+        info->changer_pid != patient->before.bus.changer_pid) {
         return;
     }
     struct finding *finding = finding_add(findings, SEVERITY_PROBLEM, "directory-locked", patient->name);
@@ -147,7 +145,7 @@ static void locked(const struct patient *patient, struct findings *findings)
 static void leaked(const struct patient *patient, struct findings *findings)
 {
     char size[NUMBER_TEXT];
-    const shmbus_bus_info *info = &patient->now.info;
+    const shmbus_bus_info *info = &patient->now.bus;
     (void)number_format_size(info->leaked, size);
     if (info->removed > 0) {
         struct finding *finding = finding_add(findings, SEVERITY_HINT, "removed-channels", patient->name);
@@ -167,7 +165,7 @@ static void leaked(const struct patient *patient, struct findings *findings)
 
 static void permissions(const struct patient *patient, struct findings *findings)
 {
-    const shmbus_bus_info *info = &patient->now.info;
+    const shmbus_bus_info *info = &patient->now.bus;
     if (info->mode & 0002) {
         struct finding *finding = finding_add(findings, SEVERITY_WARNING, "world-writable", patient->name);
         char *word = shell_word(patient->name);
@@ -193,8 +191,8 @@ static void permissions(const struct patient *patient, struct findings *findings
 /* How its messages are sent and waited for. */
 static void slow_ways(const struct patient *patient, struct findings *findings)
 {
-    for (size_t i = 0; i < patient->now.attendance.count; i++) {
-        const struct attendant *attendant = &patient->now.attendance.all[i];
+    for (size_t i = 0; i < patient->attendance.count; i++) {
+        const struct attendant *attendant = &patient->attendance.all[i];
         const int timed = attendant->info.timed;
         if (!attendant->info.alive || (attendant->info.registered && !timed)) {
             continue;
@@ -214,10 +212,10 @@ static void slow_ways(const struct patient *patient, struct findings *findings)
 
 void doctor_bus(const struct patient *patient, struct findings *findings)
 {
-    if (patient->now.error == -ENOENT) {
+    if (patient->error == -ENOENT) {
         return; /* it was removed while we looked */
     }
-    if (patient->now.error != 0) {
+    if (patient->error != 0) {
         unreadable(patient, findings);
         return;
     }
@@ -230,7 +228,7 @@ void doctor_bus(const struct patient *patient, struct findings *findings)
     slow_ways(patient, findings);
     doctor_logind(patient, findings);
     doctor_paused(patient, findings);
-    for (size_t i = 0; i < patient->now.channel_count; i++) {
-        doctor_channel(patient, &patient->now.channels[i], findings);
+    for (size_t i = 0; i < patient->now.channels.count; i++) {
+        doctor_channel(patient, snapshot_channel(&patient->now, i), findings);
     }
 }

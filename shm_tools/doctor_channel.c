@@ -10,11 +10,11 @@
 #define NAMED_MOST 3    /* of those who wait */
 #define DURABLE_FILL 50 /* % of a ring at which a group that nobody reads is told */
 
-/* One channel, with its other look: NULL if it was not there. */
+/* One channel, as it was at both looks; `before` is NULL if it was not there. */
 struct case_notes {
     const struct patient *patient;
-    const struct channel_look *now;
-    const struct channel_look *before;
+    const struct snapshot_channel *now;
+    const struct snapshot_channel *before;
     struct findings *findings;
 };
 
@@ -36,7 +36,18 @@ static struct finding *add(const struct case_notes *notes, enum severity severit
 
 static const shmbus_group_info *earlier(const struct case_notes *notes, const shmbus_group_info *group)
 {
-    return notes->before ? channel_look_group(notes->before, group) : NULL;
+    return snapshot_group_before(&notes->patient->before, notes->before, group);
+}
+
+/* Number `i` of the channel's. */
+static const shmbus_member_info *member_of(const struct case_notes *notes, size_t i)
+{
+    return &snapshot_member(&notes->patient->now, notes->now->members.first + i)->info;
+}
+
+static const shmbus_group_info *group_of(const struct case_notes *notes, size_t i)
+{
+    return snapshot_group(&notes->patient->now, notes->now->groups.first + i);
 }
 
 static int stands_still(const struct case_notes *notes, const shmbus_group_info *group)
@@ -45,7 +56,7 @@ static int stands_still(const struct case_notes *notes, const shmbus_group_info 
     return before && before->position == group->position && before->pending > 0 && group->pending > 0;
 }
 
-static int is_full(const struct channel_look *channel)
+static int is_full(const struct snapshot_channel *channel)
 {
     return channel->info.options.overflow == SHMBUS_BLOCK &&
            (channel->info.publishers_asleep || channel->info.pending >= channel->info.options.slots);
@@ -70,9 +81,9 @@ static unsigned name_members(const struct case_notes *notes, const shmbus_group_
 {
     unsigned count = 0;
     *text = '\0';
-    for (size_t i = 0; i < notes->now->member_count; i++) {
-        const shmbus_member_info *member = &notes->now->members[i];
-        const struct attendant *owner = attendance_find(&notes->patient->now.attendance, member->participant);
+    for (size_t i = 0; i < notes->now->members.count; i++) {
+        const shmbus_member_info *member = member_of(notes, i);
+        const struct attendant *owner = attendance_find(&notes->patient->attendance, member->participant);
         if (member->group != group->index || !member->alive || !owner) {
             continue;
         }
@@ -92,10 +103,10 @@ static void name_publishers(const struct case_notes *notes, char *text, size_t s
 {
     unsigned count = 0;
     *text = '\0';
-    for (size_t i = 0; i < notes->now->publisher_count; i++) {
-        const shmbus_publisher_info *publisher = &notes->now->publishers[i];
-        const struct attendant *owner =
-            attendance_find(&notes->patient->now.attendance, publisher->participant);
+    for (size_t i = 0; i < notes->now->publishers.count; i++) {
+        const shmbus_publisher_info *publisher =
+            snapshot_publisher(&notes->patient->now, notes->now->publishers.first + i);
+        const struct attendant *owner = attendance_find(&notes->patient->attendance, publisher->participant);
         if (publisher->alive && owner && count++ < NAMED_MOST) {
             append_person(text, size, owner);
         }
@@ -109,11 +120,11 @@ static void name_publishers(const struct case_notes *notes, char *text, size_t s
 
 /* ---------------------------------------------------------------------------------------- blocked */
 
-static const shmbus_group_info *slowest(const struct channel_look *channel)
+static const shmbus_group_info *slowest(const struct case_notes *notes)
 {
     const shmbus_group_info *found = NULL;
-    for (size_t i = 0; i < channel->group_count; i++) {
-        const shmbus_group_info *group = &channel->groups[i];
+    for (size_t i = 0; i < notes->now->groups.count; i++) {
+        const shmbus_group_info *group = group_of(notes, i);
         if (group->pending > 0 && (!found || group->pending > found->pending)) {
             found = group;
         }
@@ -127,7 +138,7 @@ static void say_age(const struct case_notes *notes, const shmbus_group_info *gro
     char time[NUMBER_TEXT];
     const int64_t age = shmbus_now() - group->oldest_ns;
     *text = '\0';
-    if (group->oldest_ns != 0 && age > 0 && !notes->patient->now.info.copy) {
+    if (group->oldest_ns != 0 && age > 0 && !notes->patient->now.bus.copy) {
         (void)snprintf(text, 64, " Its oldest message has waited for %s.",
                        number_format_time((uint64_t)age, time));
     }
@@ -139,7 +150,7 @@ static void blocked(const struct case_notes *notes)
     char readers[600];
     char writers[600];
     const struct attendant *paused = NULL;
-    const shmbus_group_info *group = is_full(notes->now) ? slowest(notes->now) : NULL;
+    const shmbus_group_info *group = is_full(notes->now) ? slowest(notes) : NULL;
     if (!group || is_abandoned(group)) {
         return;
     }
@@ -173,7 +184,7 @@ static void blocked(const struct case_notes *notes)
 static void abandoned(const struct case_notes *notes, const shmbus_group_info *group)
 {
     const shmbus_channel_info *channel = &notes->now->info;
-    const int full = is_full(notes->now) && group == slowest(notes->now);
+    const int full = is_full(notes->now) && group == slowest(notes);
     const uint64_t fill = group->pending * 100 / (channel->options.slots ? channel->options.slots : 1);
     if (!is_abandoned(group) || channel->options.overflow != SHMBUS_BLOCK || (!full && fill < DURABLE_FILL)) {
         return;
@@ -197,12 +208,9 @@ static void abandoned(const struct case_notes *notes, const shmbus_group_info *g
 
 static const struct attendant *claimer(const struct case_notes *notes, const shmbus_group_info *group)
 {
-    for (size_t i = 0; i < notes->now->publisher_count; i++) {
-        if (notes->now->publishers[i].index == group->waits_for) {
-            return attendance_find(&notes->patient->now.attendance, notes->now->publishers[i].participant);
-        }
-    }
-    return NULL;
+    const shmbus_publisher_info *publisher =
+        snapshot_publisher_of(&notes->patient->now, notes->now, group->waits_for);
+    return publisher ? attendance_find(&notes->patient->attendance, publisher->participant) : NULL;
 }
 
 /* Those of paused publishers are told by doctor_paused(). */
@@ -254,8 +262,8 @@ static void missed(const struct case_notes *notes, const shmbus_group_info *grou
 
 static int holds_nothing(const struct case_notes *notes, const shmbus_group_info *group)
 {
-    for (size_t i = 0; i < notes->now->member_count; i++) {
-        if (notes->now->members[i].group == group->index && notes->now->members[i].held > 0) {
+    for (size_t i = 0; i < notes->now->members.count; i++) {
+        if (member_of(notes, i)->group == group->index && member_of(notes, i)->held > 0) {
             return 0;
         }
     }
@@ -266,7 +274,7 @@ static int holds_nothing(const struct case_notes *notes, const shmbus_group_info
 static int is_quiet(const struct case_notes *notes, const shmbus_group_info *group)
 {
     const shmbus_group_info *before = earlier(notes, group);
-    return before && !notes->patient->now.info.copy && notes->patient->now.info.dead == 0 &&
+    return before && !notes->patient->now.bus.copy && notes->patient->now.bus.dead == 0 &&
            notes->before->info.published == notes->now->info.published &&
            before->position == group->position && before->messages == group->messages &&
            before->aborted == group->aborted && before->missed == group->missed &&
@@ -295,20 +303,21 @@ static void ledger(const struct case_notes *notes, const shmbus_group_info *grou
     free(word);
 }
 
-void doctor_channel(const struct patient *patient, const struct channel_look *channel,
+void doctor_channel(const struct patient *patient, const struct snapshot_channel *channel,
                     struct findings *findings)
 {
     const struct case_notes notes = {
         .patient = patient,
         .now = channel,
-        .before = bus_look_channel(&patient->before, &channel->info),
+        .before = snapshot_channel_before(&patient->before, &channel->info),
         .findings = findings,
     };
     blocked(&notes);
-    for (size_t i = 0; i < channel->group_count; i++) {
-        abandoned(&notes, &channel->groups[i]);
-        unfinished(&notes, &channel->groups[i]);
-        missed(&notes, &channel->groups[i]);
-        ledger(&notes, &channel->groups[i]);
+    for (size_t i = 0; i < channel->groups.count; i++) {
+        const shmbus_group_info *group = group_of(&notes, i);
+        abandoned(&notes, group);
+        unfinished(&notes, group);
+        missed(&notes, group);
+        ledger(&notes, group);
     }
 }

@@ -151,7 +151,7 @@ static int lingers(const char *user)
 
 void doctor_logind(const struct patient *patient, struct findings *findings)
 {
-    const uint32_t uid = patient->now.info.uid;
+    const uint32_t uid = patient->now.bus.uid;
     const struct passwd *owner = getpwuid(uid);
     if (uid <= SYSTEM_USER_MAX || !is_running() || !removes_ipc() || (owner && lingers(owner->pw_name))) {
         return;

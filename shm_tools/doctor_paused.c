@@ -24,31 +24,11 @@ static void __attribute__((format(printf, 2, 3))) append(struct burden *burden, 
     burden->heavy = 1;
 }
 
-static int owns_publisher(const struct channel_look *channel, uint32_t publisher, uint32_t participant)
-{
-    for (size_t i = 0; i < channel->publisher_count; i++) {
-        if (channel->publishers[i].index == publisher) {
-            return channel->publishers[i].participant == participant;
-        }
-    }
-    return 0;
-}
-
-static const shmbus_group_info *group_of(const struct channel_look *channel, const shmbus_member_info *member)
-{
-    for (size_t i = 0; i < channel->group_count; i++) {
-        if (channel->groups[i].index == member->group) {
-            return &channel->groups[i];
-        }
-    }
-    return NULL;
-}
-
 /* A shared group's others go on without it, but for what it holds. */
-static void weigh_member(struct burden *burden, const struct channel_look *channel,
-                         const shmbus_member_info *member)
+static void weigh_member(struct burden *burden, const struct snapshot *snapshot,
+                         const struct snapshot_channel *channel, const shmbus_member_info *member)
 {
-    const shmbus_group_info *group = group_of(channel, member);
+    const shmbus_group_info *group = snapshot_group_of(snapshot, channel, member->group);
     if (group && member->held > 0) {
         append(burden, "it holds %" PRIu32 " messages of group \"%s\" on channel \"%s\"", member->held,
                group->name, channel->info.name);
@@ -59,16 +39,20 @@ static void weigh_member(struct burden *burden, const struct channel_look *chann
     }
 }
 
-static void weigh_channel(struct burden *burden, const struct channel_look *channel, uint32_t participant)
+static void weigh_channel(struct burden *burden, const struct snapshot *snapshot,
+                          const struct snapshot_channel *channel, uint32_t participant)
 {
-    for (size_t i = 0; i < channel->member_count; i++) {
-        if (channel->members[i].participant == participant) {
-            weigh_member(burden, channel, &channel->members[i]);
+    for (size_t i = 0; i < channel->members.count; i++) {
+        const shmbus_member_info *member = &snapshot_member(snapshot, channel->members.first + i)->info;
+        if (member->participant == participant) {
+            weigh_member(burden, snapshot, channel, member);
         }
     }
-    for (size_t i = 0; i < channel->group_count; i++) {
-        const shmbus_group_info *group = &channel->groups[i];
-        if (group->unfinished && owns_publisher(channel, group->waits_for, participant)) {
+    for (size_t i = 0; i < channel->groups.count; i++) {
+        const shmbus_group_info *group = snapshot_group(snapshot, channel->groups.first + i);
+        const shmbus_publisher_info *claimer =
+            group->unfinished ? snapshot_publisher_of(snapshot, channel, group->waits_for) : NULL;
+        if (claimer && claimer->participant == participant) {
             append(burden, "its unfinished message %" PRIu64 " holds up group \"%s\" on channel \"%s\"",
                    group->position, group->name, channel->info.name);
         }
@@ -78,12 +62,12 @@ static void weigh_channel(struct burden *burden, const struct channel_look *chan
     }
 }
 
-static void weigh(struct burden *burden, const struct bus_look *look, const struct attendant *attendant)
+static void weigh(struct burden *burden, const struct snapshot *snapshot, const struct attendant *attendant)
 {
-    for (size_t i = 0; i < look->channel_count; i++) {
-        weigh_channel(burden, &look->channels[i], attendant->info.index);
+    for (size_t i = 0; i < snapshot->channels.count; i++) {
+        weigh_channel(burden, snapshot, snapshot_channel(snapshot, i), attendant->info.index);
     }
-    if (look->info.changing && look->info.changer_pid == attendant->info.pid) {
+    if (snapshot->bus.changing && snapshot->bus.changer_pid == attendant->info.pid) {
         append(burden, "it holds the directory lock, without which nobody can open the bus, join or leave");
     }
 }
@@ -117,9 +101,9 @@ static void tell(const struct patient *patient, const struct attendant *attendan
 
 void doctor_paused(const struct patient *patient, struct findings *findings)
 {
-    for (size_t i = 0; i < patient->now.attendance.count; i++) {
-        if (process_is_paused(&patient->now.attendance.all[i].process)) {
-            tell(patient, &patient->now.attendance.all[i], findings);
+    for (size_t i = 0; i < patient->attendance.count; i++) {
+        if (process_is_paused(&patient->attendance.all[i].process)) {
+            tell(patient, &patient->attendance.all[i], findings);
         }
     }
 }

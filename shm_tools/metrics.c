@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics.h"
 
-#include <errno.h>
-#include <shmbus/inspect.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "snapshot.h"
 
 /* A field of an `info` struct, of 4 or 8 bytes, that is a family by itself. */
 struct figure {
@@ -24,6 +21,8 @@ struct figure {
 
 static const struct family up = {"shmbus_up", "gauge",
                                  "1 if the bus is there and could be looked at, 0 if not"};
+static const struct family damaged = {"shmbus_bus_damaged_channels", "gauge",
+                                      "Channels that are left out, since their bytes make no sense"};
 static const struct family created = {"shmbus_bus_created_timestamp_seconds", "gauge",
                                       "When the bus was created, Unix time"};
 static const struct family participant_alive = {"shmbus_participant_alive", "gauge",
@@ -122,17 +121,6 @@ static const struct figure member_figures[] = {
     {.size = 0},
 };
 
-/* A bus that is being collected. */
-struct collection {
-    struct exposition *page;
-    shmbus_view *view;
-    int copy;
-    shmbus_participant_info *participants; /* who owns publishers and members */
-    size_t participant_count;
-    shmbus_group_info *groups; /* of the channel being shown */
-    size_t group_count;
-};
-
 static void add_figures(struct exposition *page, const struct figure *figures, const struct labels *labels,
                         const void *info)
 {
@@ -145,7 +133,7 @@ static void add_figures(struct exposition *page, const struct figure *figures, c
 
 /* ------------------------------------------------------------------------------------- participants */
 
-static void add_participant(const struct collection *collection, const struct labels *bus,
+static void add_participant(struct exposition *page, const struct labels *bus,
                             const shmbus_participant_info *info)
 {
     struct labels labels = labels_with_number(*bus, "participant", info->index);
@@ -153,178 +141,113 @@ static void add_participant(const struct collection *collection, const struct la
     labels = labels_with_number(labels, "pid", info->pid);
     labels = labels_with(labels, "host", info->host);
     if (info->alive != SHMBUS_UNKNOWN) {
-        exposition_number(collection->page, &participant_alive, &labels, info->alive != 0);
+        exposition_number(page, &participant_alive, &labels, info->alive != 0);
     }
-}
-
-static int add_participants(struct collection *collection, const struct labels *bus)
-{
-    shmbus_participant_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_participant(collection->view, &cursor, &info)) > 0) {
-        add_participant(collection, bus, &info);
-        collection->participants = need_more_memory(
-            collection->participants, (collection->participant_count + 1) * sizeof *collection->participants);
-        collection->participants[collection->participant_count++] = info;
-    }
-    return result;
 }
 
 /* Who owns a publisher or member. One that left meanwhile has no name. */
-static struct labels with_owner(struct labels labels, const struct collection *collection,
-                                uint32_t participant)
+static struct labels with_owner(struct labels labels, const struct snapshot *snapshot, uint32_t participant)
 {
+    const shmbus_participant_info *owner = snapshot_owner(snapshot, participant);
     labels = labels_with_number(labels, "participant", participant);
-    for (size_t i = 0; i < collection->participant_count; i++) {
-        if (collection->participants[i].index == participant) {
-            return labels_with(labels, "process", collection->participants[i].name);
-        }
-    }
-    return labels_with(labels, "process", "");
+    return labels_with(labels, "process", owner ? owner->name : "");
 }
 
 /* ----------------------------------------------------------------------------------------- channels */
 
-static int add_publishers(const struct collection *collection, const struct labels *channel, uint32_t index)
+static void add_publisher(struct exposition *page, const struct snapshot *snapshot,
+                          const struct labels *channel, const shmbus_publisher_info *info)
 {
-    shmbus_publisher_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_publisher(collection->view, index, &cursor, &info)) > 0) {
-        struct labels labels = labels_with_number(*channel, "publisher", info.index);
-        labels = with_owner(labels, collection, info.participant);
-        add_figures(collection->page, publisher_figures, &labels, &info);
-    }
-    return result;
+    struct labels labels = labels_with_number(*channel, "publisher", info->index);
+    labels = with_owner(labels, snapshot, info->participant);
+    add_figures(page, publisher_figures, &labels, info);
 }
 
 /* A copied file's times are of another day: there is no age to tell from them. */
-static void add_group(const struct collection *collection, const struct labels *channel,
+static void add_group(struct exposition *page, const struct snapshot *snapshot, const struct labels *channel,
                       const shmbus_group_info *info)
 {
     const struct labels labels = labels_with(*channel, "group", info->name);
-    const int64_t now = shmbus_now();
-    add_figures(collection->page, group_figures, &labels, info);
-    if (!collection->copy && info->oldest_ns > 0 && info->oldest_ns <= now) {
-        exposition_seconds(collection->page, &oldest_age, &labels, (uint64_t)(now - info->oldest_ns));
+    add_figures(page, group_figures, &labels, info);
+    if (!snapshot->bus.copy && info->oldest_ns > 0 && info->oldest_ns <= snapshot->at) {
+        exposition_seconds(page, &oldest_age, &labels, (uint64_t)(snapshot->at - info->oldest_ns));
     }
-}
-
-static int add_groups(struct collection *collection, const struct labels *channel, uint32_t index)
-{
-    shmbus_group_info info;
-    uint32_t cursor = 0;
-    int result;
-    collection->group_count = 0;
-    while ((result = shmbus_view_group(collection->view, index, &cursor, &info)) > 0) {
-        add_group(collection, channel, &info);
-        collection->groups =
-            need_more_memory(collection->groups, (collection->group_count + 1) * sizeof *collection->groups);
-        collection->groups[collection->group_count++] = info;
-    }
-    return result;
-}
-
-static const char *group_name(const struct collection *collection, uint32_t index)
-{
-    for (size_t i = 0; i < collection->group_count; i++) {
-        if (collection->groups[i].index == index) {
-            return collection->groups[i].name;
-        }
-    }
-    return ""; /* it went or came meanwhile */
 }
 
 /* Powers of two out of the library's finer buckets. */
-static void add_latency(const struct collection *collection, const struct labels *member, uint32_t channel,
-                        uint32_t index)
+static void add_latency(struct exposition *page, const struct labels *member, const shmbus_latency *times)
 {
-    shmbus_latency times;
     uint64_t count = 0;
-    if (shmbus_view_latency(collection->view, channel, index, &times) != 0) {
-        return; /* the member left meanwhile */
-    }
     for (unsigned i = 0; i < SHMBUS_LATENCY_BUCKETS; i++) {
-        count += times.buckets[i];
+        count += times->buckets[i];
         if (i % 4 == 3 || i == SHMBUS_LATENCY_BUCKETS - 1) {
-            exposition_bucket(collection->page, &latency, member, shmbus_latency_bound(i), count);
+            exposition_bucket(page, &latency, member, shmbus_latency_bound(i), count);
         }
     }
-    exposition_sum(collection->page, &latency, member, times.sum_ns, count);
+    exposition_sum(page, &latency, member, times->sum_ns, count);
 }
 
-static int add_members(const struct collection *collection, const struct labels *channel, uint32_t index)
+static void add_member(struct exposition *page, const struct snapshot *snapshot, const struct labels *channel,
+                       const shmbus_group_info *group, const struct snapshot_member *member)
 {
-    shmbus_member_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_member(collection->view, index, &cursor, &info)) > 0) {
-        if (info.participant == UINT32_MAX) {
-            continue; /* it has left: its figures will be the group's */
-        }
-        struct labels labels = labels_with(*channel, "group", group_name(collection, info.group));
-        labels = labels_with_number(labels, "member", info.index);
-        labels = with_owner(labels, collection, info.participant);
-        add_figures(collection->page, member_figures, &labels, &info);
-        add_latency(collection, &labels, index, info.index);
+    const shmbus_member_info *info = &member->info;
+    if (info->participant == UINT32_MAX) {
+        return; /* it has left: its figures will be the group's */
     }
-    return result;
+    /* A group without a name went or came meanwhile. */
+    struct labels labels = labels_with(*channel, "group", group ? group->name : "");
+    labels = labels_with_number(labels, "member", info->index);
+    labels = with_owner(labels, snapshot, info->participant);
+    add_figures(page, member_figures, &labels, info);
+    add_latency(page, &labels, &member->latency);
 }
 
-static int add_channel(struct collection *collection, const struct labels *bus, shmbus_channel_info *info)
+static void add_channel(struct exposition *page, const struct snapshot *snapshot, const struct labels *bus,
+                        const struct snapshot_channel *channel)
 {
-    const struct labels labels = labels_with(*bus, "channel", info->name);
-    info->published -= info->options.first_sequence; /* how many, not which */
-    add_figures(collection->page, channel_figures, &labels, info);
-    int result = add_publishers(collection, &labels, info->index);
-    if (result == 0) {
-        result = add_groups(collection, &labels, info->index);
+    const struct labels labels = labels_with(*bus, "channel", channel->info.name);
+    shmbus_channel_info info = channel->info;
+    info.published -= info.options.first_sequence; /* how many, not which */
+    add_figures(page, channel_figures, &labels, &info);
+    for (size_t i = 0; i < channel->publishers.count; i++) {
+        add_publisher(page, snapshot, &labels, snapshot_publisher(snapshot, channel->publishers.first + i));
     }
-    return result == 0 ? add_members(collection, &labels, info->index) : result;
-}
-
-static int add_channels(struct collection *collection, const struct labels *bus)
-{
-    shmbus_channel_info info;
-    uint32_t cursor = 0;
-    int result;
-    while ((result = shmbus_view_channel(collection->view, &cursor, &info)) > 0) {
-        /* -ENOENT: the channel was removed while we looked at it. */
-        const int added = add_channel(collection, bus, &info);
-        if (added < 0 && added != -ENOENT && added != -EIDRM) {
-            return added;
-        }
+    for (size_t i = 0; i < channel->groups.count; i++) {
+        add_group(page, snapshot, &labels, snapshot_group(snapshot, channel->groups.first + i));
     }
-    return result;
+    for (size_t i = 0; i < channel->members.count; i++) {
+        const struct snapshot_member *member = snapshot_member(snapshot, channel->members.first + i);
+        add_member(page, snapshot, &labels, snapshot_group_of(snapshot, channel, member->info.group), member);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------- bus */
 
-static int add_bus(struct collection *collection, const struct labels *bus)
+static void add_bus(struct exposition *page, const struct snapshot *snapshot, const struct labels *bus)
 {
-    shmbus_bus_info info;
-    int result = shmbus_view_bus(collection->view, &info);
-    if (result == 0) {
-        collection->copy = info.copy;
-        add_figures(collection->page, bus_figures, bus, &info);
-        exposition_seconds(collection->page, &created, bus, info.created_ns);
-        result = add_participants(collection, bus);
+    add_figures(page, bus_figures, bus, &snapshot->bus);
+    exposition_number(page, &damaged, bus, snapshot->damaged);
+    exposition_seconds(page, &created, bus, snapshot->bus.created_ns);
+    for (size_t i = 0; i < snapshot->participants.count; i++) {
+        add_participant(page, bus, snapshot_participant(snapshot, i));
     }
-    return result == 0 ? add_channels(collection, bus) : result;
+    for (size_t i = 0; i < snapshot->channels.count; i++) {
+        add_channel(page, snapshot, bus, snapshot_channel(snapshot, i));
+    }
 }
 
 int metrics_add(struct exposition *page, const struct looking *looking)
 {
-    struct collection collection = {.page = page};
+    struct snapshot snapshot = {0};
+    shmbus_view *view = NULL;
     const struct labels bus = labels_with((struct labels){0}, "bus", looking_subject(looking));
-    int result = looking_try(looking, &collection.view);
+    int result = looking_try(looking, &view);
+    result = result == 0 ? snapshot_take(&snapshot, view, NULL) : result;
     if (result == 0) {
-        result = add_bus(&collection, &bus);
+        add_bus(page, &snapshot, &bus);
     }
     exposition_number(page, &up, &bus, result == 0);
-    shmbus_view_close(collection.view);
-    free(collection.participants);
-    free(collection.groups);
+    snapshot_free(&snapshot);
+    shmbus_view_close(view);
     return result;
 }

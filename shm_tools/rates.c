@@ -65,16 +65,6 @@ void latency_add(shmbus_latency *sum, const shmbus_latency *more)
 
 /* --------------------------------------------------------------------------------- who was there before */
 
-/* NULL without an earlier look, or when another channel, or none, had the name and the place. */
-static const struct snapshot_channel *channel_before(const struct snapshot *before,
-                                                     const shmbus_channel_info *info)
-{
-    const struct snapshot_channel *then = before ? snapshot_channel_at(before, info->index) : NULL;
-    const int same =
-        then && strcmp(then->info.name, info->name) == 0 && then->info.published <= info->published;
-    return same ? then : NULL;
-}
-
 /* Was entry `index` of the participants' table the same process's then? */
 static int is_same_owner(const struct snapshot *before, const struct snapshot *after, uint32_t index)
 {
@@ -88,24 +78,11 @@ static const shmbus_publisher_info *publisher_before(const struct snapshot *befo
                                                      const struct snapshot *after,
                                                      const shmbus_publisher_info *info)
 {
-    for (size_t i = 0; channel && i < channel->publishers.count; i++) {
-        const shmbus_publisher_info *then = snapshot_publisher(before, channel->publishers.first + i);
-        if (then->index == info->index) {
-            const int same =
-                then->participant == info->participant && is_same_owner(before, after, info->participant) &&
-                then->stats.messages <= info->stats.messages && then->stats.bytes <= info->stats.bytes;
-            return same ? then : NULL;
-        }
-    }
-    return NULL;
-}
-
-static const shmbus_group_info *group_before(const struct snapshot *before,
-                                             const struct snapshot_channel *channel,
-                                             const shmbus_group_info *info)
-{
-    const shmbus_group_info *then = channel ? snapshot_group_of(before, channel, info->index) : NULL;
-    return then && then->joined == info->joined && strcmp(then->name, info->name) == 0 ? then : NULL;
+    const shmbus_publisher_info *then = channel ? snapshot_publisher_of(before, channel, info->index) : NULL;
+    const int same = then && then->participant == info->participant &&
+                     is_same_owner(before, after, info->participant) &&
+                     then->stats.messages <= info->stats.messages && then->stats.bytes <= info->stats.bytes;
+    return same ? then : NULL;
 }
 
 static const struct snapshot_member *member_before(const struct snapshot *before,
@@ -173,7 +150,7 @@ static void add_publisher(struct work *work, const shmbus_publisher_info *info)
 
 static void add_group(struct work *work, const shmbus_group_info *info)
 {
-    const shmbus_group_info *then = group_before(work->before, work->then, info);
+    const shmbus_group_info *then = snapshot_group_before(work->before, work->then, info);
     const shmbus_group_info none = {0};
     const shmbus_group_info *old = then ? then : &none;
     struct flow *flow = vector_add(&work->rates->groups, sizeof *flow);
@@ -211,7 +188,7 @@ static void add_member(struct work *work, const struct snapshot_member *now)
 
 static void add_channel(struct work *work, const struct snapshot_channel *now)
 {
-    work->then = channel_before(work->before, &now->info);
+    work->then = snapshot_channel_before(work->before, &now->info);
     work->channel = vector_add(&work->rates->channels, sizeof *work->channel);
     if (work->before) {
         work->channel->flow.messages = grown(

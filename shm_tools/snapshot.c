@@ -2,6 +2,7 @@
 #include "snapshot.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,8 +102,8 @@ static int take_channel(struct snapshot *snapshot, shmbus_view *view, const shmb
 /* What happened to one channel need not hide the others. */
 static int after_channel(struct snapshot *snapshot, int result)
 {
-    if (result == -EBADMSG) {
-        snapshot->damaged++;
+    if (result == -EBADMSG && snapshot->damaged++ == 0) {
+        (void)snprintf(snapshot->problem, sizeof snapshot->problem, "%s", shmbus_strerror(result));
     }
     return result == -EBADMSG || result == -ENOENT || result == -EIDRM ? 0 : result;
 }
@@ -180,6 +181,18 @@ const shmbus_participant_info *snapshot_owner(const struct snapshot *snapshot, u
     return find(&snapshot->participants, sizeof(shmbus_participant_info), participant, order_participant);
 }
 
+const shmbus_publisher_info *snapshot_publisher_of(const struct snapshot *snapshot,
+                                                   const struct snapshot_channel *channel, uint32_t index)
+{
+    for (size_t i = 0; i < channel->publishers.count; i++) {
+        const shmbus_publisher_info *publisher = snapshot_publisher(snapshot, channel->publishers.first + i);
+        if (publisher->index == index) {
+            return publisher;
+        }
+    }
+    return NULL;
+}
+
 const shmbus_group_info *snapshot_group_of(const struct snapshot *snapshot,
                                            const struct snapshot_channel *channel, uint32_t index)
 {
@@ -190,4 +203,19 @@ const shmbus_group_info *snapshot_group_of(const struct snapshot *snapshot,
         }
     }
     return NULL;
+}
+
+const struct snapshot_channel *snapshot_channel_before(const struct snapshot *before,
+                                                       const shmbus_channel_info *info)
+{
+    const struct snapshot_channel *then = before ? snapshot_channel_at(before, info->index) : NULL;
+    return then && then->info.generation == info->generation ? then : NULL;
+}
+
+const shmbus_group_info *snapshot_group_before(const struct snapshot *before,
+                                               const struct snapshot_channel *channel,
+                                               const shmbus_group_info *info)
+{
+    const shmbus_group_info *then = channel ? snapshot_group_of(before, channel, info->index) : NULL;
+    return then && then->joined == info->joined && strcmp(then->name, info->name) == 0 ? then : NULL;
 }

@@ -35,6 +35,7 @@ struct snapshot {
     int64_t at; /* CLOCK_MONOTONIC */
     shmbus_bus_info bus;
     unsigned damaged;           /* channels that could not be looked at */
+    char problem[512];          /* of the first of them: what shmbus_strerror() says */
     struct vector participants; /* shmbus_participant_info */
     struct vector channels;     /* struct snapshot_channel */
     struct vector publishers;   /* shmbus_publisher_info */
@@ -84,8 +85,20 @@ const struct snapshot_channel *snapshot_channel_at(const struct snapshot *snapsh
 /* NULL for one that left meanwhile. */
 const shmbus_participant_info *snapshot_owner(const struct snapshot *snapshot, uint32_t participant);
 
-/* The group of the channel with this index, or NULL. */
+/* The publisher, or group, of the channel with this index, or NULL. */
+const shmbus_publisher_info *snapshot_publisher_of(const struct snapshot *snapshot,
+                                                   const struct snapshot_channel *channel, uint32_t index);
 const shmbus_group_info *snapshot_group_of(const struct snapshot *snapshot,
                                            const struct snapshot_channel *channel, uint32_t index);
+
+/*
+ * The same channel, or group of it, in an earlier look; NULL: it was not there, or another one had its place, or
+ * `before`, or `channel` of it, is NULL.
+ */
+const struct snapshot_channel *snapshot_channel_before(const struct snapshot *before,
+                                                       const shmbus_channel_info *info);
+const shmbus_group_info *snapshot_group_before(const struct snapshot *before,
+                                               const struct snapshot_channel *channel,
+                                               const shmbus_group_info *info);
 
 #endif

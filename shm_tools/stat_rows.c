@@ -162,10 +162,10 @@ static void add_pids(struct table *table, const struct attendant *attendant)
 }
 
 /* An owner that left meanwhile has no name. */
-static const struct attendant *add_owner(struct table *table, const struct stat_names *names,
+static const struct attendant *add_owner(struct table *table, const struct stat_channel *of,
                                          uint32_t participant)
 {
-    const struct attendant *owner = attendance_find(names->attendance, participant);
+    const struct attendant *owner = attendance_find(of->attendance, participant);
     table_number(table, participant);
     if (owner) {
         table_text(table, owner->info.name);
@@ -212,12 +212,11 @@ void stat_add_participant(struct table *table, const struct attendant *attendant
     table_flag(table, info->timed);
 }
 
-void stat_add_publisher(struct table *table, const struct stat_names *names,
-                        const shmbus_publisher_info *info)
+void stat_add_publisher(struct table *table, const struct stat_channel *of, const shmbus_publisher_info *info)
 {
-    table_text(table, names->channel);
+    table_text(table, of->channel->info.name);
     table_number(table, info->index);
-    const struct attendant *owner = add_owner(table, names, info->participant);
+    const struct attendant *owner = add_owner(table, of, info->participant);
     add_alive(table, info->alive, entry_state(info->alive, owner));
     table_number(table, info->stats.messages);
     table_number(table, info->stats.bytes);
@@ -229,18 +228,14 @@ void stat_add_publisher(struct table *table, const struct stat_names *names,
     table_flag(table, info->fenced);
 }
 
-static const struct attendant *publisher_owner(const struct stat_names *names, uint32_t publisher)
+static const struct attendant *publisher_owner(const struct stat_channel *of, uint32_t publisher)
 {
-    for (size_t i = 0; i < names->publisher_count; i++) {
-        if (names->publishers[i].index == publisher) {
-            return attendance_find(names->attendance, names->publishers[i].participant);
-        }
-    }
-    return NULL;
+    const shmbus_publisher_info *info = snapshot_publisher_of(of->snapshot, of->channel, publisher);
+    return info ? attendance_find(of->attendance, info->participant) : NULL;
 }
 
 /* Whose claim it is that the group waits for. */
-static void add_waits_for(struct table *table, const struct stat_names *names, const shmbus_group_info *info)
+static void add_waits_for(struct table *table, const struct stat_channel *of, const shmbus_group_info *info)
 {
     char text[SHMBUS_NAME_MAX + 32];
     table_flag(table, info->unfinished);
@@ -249,7 +244,7 @@ static void add_waits_for(struct table *table, const struct stat_names *names, c
         table_text(table, info->unfinished ? "somebody dead" : NULL);
         return;
     }
-    const struct attendant *owner = publisher_owner(names, info->waits_for);
+    const struct attendant *owner = publisher_owner(of, info->waits_for);
     table_number(table, info->waits_for);
     table_text(table, owner ? owner->info.name : NULL);
     add_number_if(table, owner && owner->process.pid != 0, owner ? owner->process.pid : 0);
@@ -261,10 +256,10 @@ static void add_waits_for(struct table *table, const struct stat_names *names, c
     table_text(table, text);
 }
 
-void stat_add_group(struct table *table, const struct stat_names *names, const shmbus_group_info *info)
+void stat_add_group(struct table *table, const struct stat_channel *of, const shmbus_group_info *info)
 {
     const int64_t age = shmbus_now() - info->oldest_ns;
-    table_text(table, names->channel);
+    table_text(table, of->channel->info.name);
     table_text(table, info->name);
     table_number(table, info->index);
     table_flag(table, info->shared);
@@ -274,26 +269,15 @@ void stat_add_group(struct table *table, const struct stat_names *names, const s
     table_number(table, info->position);
     table_number(table, info->pending);
     add_number_if(table, info->pending > 0, info->position);
-    add_number_if(table, info->pending > 0 && info->oldest_ns != 0 && !names->copy,
+    add_number_if(table, info->pending > 0 && info->oldest_ns != 0 && !of->snapshot->bus.copy,
                   age > 0 ? (uint64_t)age : 0);
-    add_waits_for(table, names, info);
+    add_waits_for(table, of, info);
     table_number(table, info->interrupted);
     table_number(table, info->messages);
     table_number(table, info->bytes);
     table_number(table, info->missed);
     table_number(table, info->aborted);
     table_number(table, info->redelivered);
-}
-
-/* NULL for a group that went or came meanwhile. */
-static const char *group_name(const struct stat_names *names, uint32_t index)
-{
-    for (size_t i = 0; i < names->group_count; i++) {
-        if (names->groups[i].index == index) {
-            return names->groups[i].name;
-        }
-    }
-    return NULL;
 }
 
 static void add_latency(struct table *table, const shmbus_latency *latency)
@@ -304,13 +288,14 @@ static void add_latency(struct table *table, const shmbus_latency *latency)
     add_number_if(table, latency->samples > 0, latency->largest_ns);
 }
 
-void stat_add_member(struct table *table, const struct stat_names *names, const shmbus_member_info *info,
-                     const shmbus_latency *latency)
+void stat_add_member(struct table *table, const struct stat_channel *of, const struct snapshot_member *member)
 {
-    table_text(table, names->channel);
-    table_text(table, group_name(names, info->group));
+    const shmbus_member_info *info = &member->info;
+    const shmbus_group_info *group = snapshot_group_of(of->snapshot, of->channel, info->group);
+    table_text(table, of->channel->info.name);
+    table_text(table, group ? group->name : NULL); /* none: it went or came meanwhile */
     table_number(table, info->index);
-    const struct attendant *owner = add_owner(table, names, info->participant);
+    const struct attendant *owner = add_owner(table, of, info->participant);
     add_alive(table, info->alive, entry_state(info->alive, owner));
     table_number(table, info->held);
     add_number_if(table, info->held > 0, info->held_first);
@@ -321,5 +306,5 @@ void stat_add_member(struct table *table, const struct stat_names *names, const 
     table_number(table, info->stats.largest_lag);
     table_number(table, info->stats.spins);
     table_number(table, info->stats.sleeps);
-    add_latency(table, latency);
+    add_latency(table, &member->latency);
 }

@@ -12,29 +12,25 @@
 #include "attendance.h"
 #include "table.h"
 
-/* What the rows of one channel name: owners, and each other. */
-struct stat_names {
-    const char *channel;
+/* The channel whose rows are added. They name each other, and their owners. */
+struct stat_channel {
+    const struct snapshot *snapshot;
+    const struct snapshot_channel *channel;
     const struct attendance *attendance;
-    const shmbus_publisher_info *publishers; /* publisher_count of them */
-    size_t publisher_count;
-    const shmbus_group_info *groups; /* group_count of them */
-    size_t group_count;
-    int copy; /* times in it are of another moment, or host */
 };
 
 struct table *stat_participants(void);
 void stat_add_participant(struct table *table, const struct attendant *attendant);
 
 struct table *stat_publishers(void);
-void stat_add_publisher(struct table *table, const struct stat_names *names,
+void stat_add_publisher(struct table *table, const struct stat_channel *of,
                         const shmbus_publisher_info *info);
 
 struct table *stat_groups(void);
-void stat_add_group(struct table *table, const struct stat_names *names, const shmbus_group_info *info);
+void stat_add_group(struct table *table, const struct stat_channel *of, const shmbus_group_info *info);
 
 struct table *stat_members(void);
-void stat_add_member(struct table *table, const struct stat_names *names, const shmbus_member_info *info,
-                     const shmbus_latency *latency);
+void stat_add_member(struct table *table, const struct stat_channel *of,
+                     const struct snapshot_member *member);
 
 #endif
