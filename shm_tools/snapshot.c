@@ -135,9 +135,10 @@ int snapshot_take(struct snapshot *snapshot, shmbus_view *view, const char *only
     int result = shmbus_view_bus(view, &snapshot->bus);
     result = result == 0 ? take_participants(snapshot, view) : result;
     result = result == 0 ? take_channels(snapshot, view, only) : result;
-    /* A segment that was truncated meanwhile read as zeros: what it showed is worth nothing. */
-    shmbus_bus_info again;
-    return result == 0 ? shmbus_view_bus(view, &again) : result;
+    /* A segment that was truncated meanwhile read as zeros: what it showed is worth nothing. Any call tells. */
+    shmbus_participant_info nobody;
+    uint32_t behind_all = UINT32_MAX;
+    return result == 0 ? shmbus_view_participant(view, &behind_all, &nobody) : result;
 }
 
 const struct snapshot_channel *snapshot_find_channel(const struct snapshot *snapshot, const char *name)

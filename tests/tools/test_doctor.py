@@ -14,19 +14,11 @@ import struct
 import subprocess
 import unittest
 
-from toolkit import LIMIT, TOOL, ToolCase, is_emulated, maps, segment
+from toolkit import LIMIT, TOOL, UNSHARE, ToolCase, can_mount, is_emulated, maps, segment
 
 LOCK_DIRECTORY = 1 << 60
 LOCK = struct.Struct("hhqqi4x")  # struct flock
-UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 SOMEBODY = 12345  # no system user
-
-
-def can_mount():
-    """May we have mounts of our own? Root may, mostly."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        return False
-    return subprocess.run([*UNSHARE, "mount", "-t", "tmpfs", "none", "/sys"], capture_output=True).returncode == 0
 
 
 def set_directory_lock(file, kind):

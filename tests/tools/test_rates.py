@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """top without a screen, hz and hist: what they say of traffic that is known."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 import unittest
 

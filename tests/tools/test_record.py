@@ -10,7 +10,6 @@ import collections
 import json
 import os
 import random
-import shutil
 import signal
 import stat
 import struct

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -24,6 +25,7 @@ import unittest
 
 TOOL = os.environ["SHMBUS_TOOL"]
 LIMIT = 40  # seconds for any one step; far more than one needs, for slow and sanitized runs
+UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 _numbers = itertools.count()
 _libc = ctypes.CDLL(None)
 
@@ -79,6 +81,13 @@ def unframe(data):
 def content_of(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def can_mount():
+    """May we have mounts of our own? Root may, mostly."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        return False
+    return subprocess.run([*UNSHARE, "mount", "-t", "tmpfs", "none", "/sys"], capture_output=True).returncode == 0
 
 
 class ToolCase(unittest.TestCase):
