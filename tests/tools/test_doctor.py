@@ -9,12 +9,12 @@ import json
 import os
 import pty
 import shutil
-import signal
 import struct
 import subprocess
 import unittest
 
-from toolkit import LIMIT, TOOL, UNSHARE, ToolCase, can_mount, is_emulated, maps, segment
+from doctoring import DoctorCase
+from toolkit import LIMIT, TOOL, UNSHARE, can_mount, is_emulated, maps, segment
 
 LOCK_DIRECTORY = 1 << 60
 LOCK = struct.Struct("hhqqi4x")  # struct flock
@@ -23,44 +23,6 @@ SOMEBODY = 12345  # no system user
 
 def set_directory_lock(file, kind):
     fcntl.fcntl(file, fcntl.F_OFD_SETLK, LOCK.pack(kind, os.SEEK_SET, LOCK_DIRECTORY, 1, 0))
-
-
-class DoctorCase(ToolCase):
-    def examine(self, *arguments, code=None, **options):
-        """The findings about the bus."""
-        command = [TOOL, "doctor", *(arguments or ["-b", self.bus]), "--json"]
-        result = subprocess.run(command, capture_output=True, timeout=LIMIT, env=self.env, **options)
-        findings = json.loads(result.stdout)["findings"]
-        bad = any(row["severity"] != "hint" and row["outcome"] != "mended" for row in findings)
-        self.assertEqual(result.returncode, int(bad) if code is None else code, result.stderr)
-        return [row for row in findings if row["bus"] in (self.bus, None)]
-
-    def kinds(self):
-        return {row["kind"] for row in self.examine() if row["bus"]}
-
-    def finding(self, kind, severity, *arguments, **options):
-        """The only finding of this kind, whose severity is the one given."""
-        rows = [row for row in self.examine(*arguments, **options) if row["kind"] == kind]
-        self.assertEqual([row["severity"] for row in rows], [severity], kind)
-        return rows[0]
-
-    def finding_until(self, kind, severity):
-        """The same, when it is not there at once: the doctor is asked again."""
-        return self.until(lambda: next((row for row in self.examine()
-                                        if (row["kind"], row["severity"]) == (kind, severity)), None), kind)
-
-    def patch(self, offset, data):
-        with open(segment(self.bus), "r+b") as file:
-            file.seek(offset)
-            file.write(data)
-
-    def fill(self, slots=64):
-        """Publishes until the ring is full, and leaves a publisher waiting."""
-        writer = self.start("pub", "c", "--slots", str(slots))
-        writer.stdin.write(b"line\n" * (slots + 10))
-        self.until(lambda: self.group() and self.group()["lag"] == slots and
-                   self.stat()["channels"][0]["publishers_asleep"], "publisher waits for room")
-        return writer
 
 
 class Attendance(DoctorCase):
@@ -120,89 +82,6 @@ class Attendance(DoctorCase):
             self.assertIn("kill -CONT", self.finding("directory-locked", "problem")["meaning"])
             set_directory_lock(file, fcntl.F_UNLCK)
             self.assertNotIn("directory-locked", self.kinds())
-
-
-class Paused(DoctorCase):
-    def test_reader_that_holds_nobody_up(self):
-        reader = self.start("sub", "c")
-        self.until_members(1)
-        self.pause(reader)
-        row = self.finding("paused-participant", "hint", code=0)
-        self.assertEqual((row["command"], row["pid"]), (f"kill -CONT {reader.pid}", reader.pid))
-        self.assertEqual(self.stat()["participants"][0]["state"], "paused")
-        subprocess.run(["sh", "-c", row["command"]], check=True)
-        self.until(lambda: self.kinds() == set(), "it runs again")
-        self.interrupt(reader)
-
-    def test_reader_that_stops_a_publisher(self):
-        reader = self.start("sub", "c", "--group", "g", "--slots", "64", stdout=self.output_file())
-        self.until_members(1)
-        self.pause(reader)
-        writer = self.fill()
-        row = self.finding("paused-participant", "problem")
-        self.assertEqual(row["command"], f"kill -CONT {reader.pid}")
-        self.assertIn('64 messages wait for it in group "g"', row["meaning"])
-        self.assertIn("publishers sleep for room", row["meaning"])
-        row = self.finding("blocked-channel", "problem")
-        self.assertEqual((row["command"], row["channel"], row["group"]), (f"kill -CONT {reader.pid}", "c", "g"))
-        self.assertIn(f"(pid {writer.pid})", row["meaning"])
-        self.assertIn(f"(pid {reader.pid})", row["meaning"])
-        subprocess.run(["sh", "-c", row["command"]], check=True)
-        self.end(writer)
-        self.assertEqual(self.kinds(), set())
-        self.interrupt(reader)
-
-    def test_dead_reader_of_a_full_ring(self):
-        reader = self.start("sub", "c", "--group", "g", "--slots", "64")
-        self.until_members(1)
-        self.start("pub", "c")
-        self.pause(reader)
-        writer = self.start("pub", "c")
-        writer.stdin.write(b"line\n" * 64)
-        self.until(lambda: self.group()["lag"] == 64, "the ring is full, and nobody waits")
-        reader.kill()
-        reader.wait()
-        row = self.finding_until("blocked-channel", "problem")
-        self.assertIn("Its members: nobody", row["meaning"])
-        self.assertEqual(row["command"], f"shmbus doctor --fix -b {self.bus}")
-        rows = self.examine("-b", self.bus, "--fix", "--yes")
-        self.assertEqual({row["outcome"] for row in rows if row["bus"]}, {"mended"})
-        self.assertEqual(self.kinds(), set())
-
-    def test_member_that_holds_messages(self):
-        reader = self.start("sub", "c", "--group", "g", "--shared")
-        self.until_members(1)
-        self.run_tool("pub", "c", input=(b"x" * 4000 + b"\n") * 100)
-        self.until(lambda: self.stat()["members"][0]["held"], "its pipe is full")
-        self.pause(reader)
-        held = self.stat()["members"][0]["held"]
-        self.assertIn(f'holds {held} messages of group "g"', self.finding("paused-participant", "problem")["meaning"])
-
-    def half_a_message(self):
-        """A publisher that has claimed a message and waits for the second half of it."""
-        reader = self.start("sub", "c", "--group", "g", stdout=self.output_file())
-        self.until_members(1)
-        writer = self.start("pub", "c", "--frame", "length")
-        writer.stdin.write(struct.pack("<I", 100000) + b"x" * 50000)
-        self.until(lambda: self.group("g")["unfinished"], "claim is open")
-        return reader, writer
-
-    def test_unfinished_claim(self):
-        self.run_tool("create", "c", "--single", "--arena", "1M")
-        _, writer = self.half_a_message()
-        row = self.finding("unfinished-claim", "warning")
-        self.assertEqual((row["pid"], row["group"]), (writer.pid, "g"))
-        group = self.group("g")
-        self.assertEqual((group["waits_for_pid"], group["lag"]), (writer.pid, 1))
-        self.pause(writer)
-        row = self.finding("paused-participant", "problem")
-        self.assertIn('unfinished message 0 holds up group "g"', row["meaning"])
-        self.assertNotIn("unfinished-claim", self.kinds())
-        writer.send_signal(signal.SIGCONT)
-        writer.stdin.write(b"x" * 50000)
-        writer.stdin.close()
-        self.until(lambda: self.group("g")["lag"] == 0, "it is read")
-        self.assertEqual(self.kinds() - {"stale-bus"}, set())
 
 
 class Channels(DoctorCase):
