@@ -142,6 +142,8 @@ void cursor_granted(const struct ring *ring, position tail, uint32_t *slots, uin
 {
     const uint32_t batch = SHMBUS_CLAIM_MAX < ring->slot_count ? SHMBUS_CLAIM_MAX : ring->slot_count;
     const uint32_t most = ring->grant_slots > batch ? ring->grant_slots : batch;
+    const int32_t furthest =
+        (int32_t)(ring->grant_slots > SHMBUS_CLAIM_MAX ? ring->grant_slots : SHMBUS_CLAIM_MAX);
     *slots = 0;
     *lines = 0;
     for (uint32_t i = 0, n = cursor_used(&ring->shared->publishers_used, ring->publisher_max); i < n; i++) {
@@ -149,7 +151,12 @@ void cursor_granted(const struct ring *ring, position tail, uint32_t *slots, uin
         if (load64_acquire(&ring->publishers[i].owner) == OWNER_NONE) { /* [acq:owner] */
             continue;
         }
-        const position limit = load64_relaxed(&ring->publishers[i].limit);
+        const position limit = load64_acquire(&ring->publishers[i].limit); /* [acq:limit] */
+        /* Whoever set it stood at a tail that we see now. Further ahead of it is none but one of 2^31 messages ago. */
+        const position latest = load64_relaxed(&ring->shared->tail);
+        if ((int32_t)(position_sequence(limit) - position_sequence(latest)) > furthest) {
+            continue;
+        }
         const int32_t ahead = (int32_t)(position_sequence(limit) - position_sequence(tail));
         if (ahead > 0) {
             /* It may have looked again since the tail was read: what it was granted unseen is one grant at most. */

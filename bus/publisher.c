@@ -112,7 +112,7 @@ static void stop_fencing(struct publisher *publisher)
 static void sample_soon(struct publisher *publisher)
 {
     struct producer *producer = &publisher->producer;
-    const uint64_t soon = producer->sequence + LATENCY_STEP_WOKEN;
+    const uint64_t soon = producer->sequence + producer_passed(producer) + LATENCY_STEP_WOKEN;
     if (SAMPLING_BUILT && producer->sample_at > soon) {
         producer_sample_at(producer, soon);
     }

@@ -4,11 +4,11 @@
 #include "cursor.h"
 #include "ring_slot.h"
 
-/* What nobody writes to without another look at the limits: the slots from `oldest` on, the lines before `line`. */
+/* What nobody writes to without another look at the limits: the slots from `oldest` on, the lines before `line_end`. */
 struct reach {
     uint64_t tail; /* full sequence */
     uint64_t oldest;
-    uint32_t line; /* behind the last one that may be written to */
+    uint32_t line_end; /* behind the last line that may be written to */
 };
 
 static struct reach find_reach(const struct ring *ring)
@@ -25,14 +25,14 @@ static struct reach find_reach(const struct ring *ring)
     return (struct reach){
         .tail = sequence,
         .oldest = sequence - (published < kept ? published : kept),
-        .line = position_line(tail) + lines,
+        .line_end = position_line(tail) + lines,
     };
 }
 
 /* Are the lines from `start` on not among those that may be written to? */
 static bool line_stays(const struct ring *ring, const struct reach *reach, uint32_t start)
 {
-    return reach->line - start <= ring->arena_lines;
+    return reach->line_end - start <= ring->arena_lines;
 }
 
 uint64_t glance_next(const struct ring *ring, uint64_t sequence)
@@ -75,14 +75,27 @@ static int decode(const struct ring *ring, atomic_u64 *slot, stamp s, struct con
     return seen->size <= ring->inline_max ? 0 : -EBADMSG;
 }
 
-/* Has nobody begun to write over the message since its stamp `s` was read? */
+/* Has nobody begun to write into the slot since its stamp `s` was read? */
+static bool slot_stays(const struct ring *ring, const struct reach *reach, uint64_t sequence, stamp s)
+{
+    return load64_relaxed(ring_slot(ring, sequence)) == s &&
+           (ring->overwrite || (int64_t)(sequence - reach->oldest) >= 0);
+}
+
+/* Or into the message's lines? */
 static bool still_whole(const struct ring *ring, uint64_t sequence, stamp s, uint32_t line)
 {
     fence_acquire(); /* [acq:writing] on blocking channels with [fence:join] of ring_producer.c */
     const struct reach reach = find_reach(ring);
-    return load64_relaxed(ring_slot(ring, sequence)) == s &&
-           (ring->overwrite || (int64_t)(sequence - reach.oldest) >= 0) &&
-           (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));
+    return slot_stays(ring, &reach, sequence, s) && (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));
+}
+
+/* The same of the slot alone, where the time of sending is. */
+static bool still_there(const struct ring *ring, uint64_t sequence, stamp s)
+{
+    fence_acquire(); /* [acq:writing] as in still_whole() */
+    const struct reach reach = find_reach(ring);
+    return slot_stays(ring, &reach, sequence, s);
 }
 
 int glance_message(const struct ring *ring, uint64_t sequence, void *buffer, size_t capacity,
@@ -125,7 +138,8 @@ uint64_t glance_sent(const struct ring *ring, uint64_t sequence, uint32_t most)
             return 0;
         }
         if (s & STAMP_SAMPLED) {
-            return load64_relaxed(ring_sent(ring, slot));
+            const uint64_t sent = load64_relaxed(ring_sent(ring, slot));
+            return still_there(ring, sequence + i, s) ? sent : 0;
         }
     }
     return 0;

@@ -6,7 +6,7 @@
  *   call       who        may overlap with
  *   glance_*   anybody    everything
  *
- * progress      wait-free
+ * progress      lock-free: the tail is read again while publishers pass the slot that it stands for
  * killed        nothing is written but private memory
  *
  * On overwrite channels the slot's stamp and the tail tell whether a message was replaced while it was copied, as they

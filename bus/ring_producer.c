@@ -13,7 +13,7 @@ static void withdraw_intent(const struct producer *producer, position tail)
 static void close_window(struct producer *producer)
 {
     struct producer_window *window = &producer->window;
-    const uint64_t sent = (uint64_t)(window->slot - window->first) >> producer->ring->stride_shift;
+    const uint64_t sent = producer_passed(producer);
     if (sent > 0) {
         producer->sequence += sent;
         count_relaxed(&producer->own->messages, sent);
@@ -68,7 +68,7 @@ void producer_init(struct producer *producer, const struct ring *ring, uint32_t 
     } else {
         store64_release(&producer->own->intent, tail); /* [rel:intent] */
     }
-    store64_relaxed(&producer->own->limit, tail);
+    store64_release(&producer->own->limit, tail); /* [rel:limit] */
 }
 
 void producer_allow_window(struct producer *producer, bool allowed)
@@ -98,6 +98,7 @@ struct producer_want {
     uint32_t lines;       /* of all of them */
     uint32_t first_lines; /* of the first, without which there is no use */
     bool exact;
+    bool at_once; /* they are claimed before anything else is */
 };
 
 /* Not by value: checkers take no structures in registers. */
@@ -147,15 +148,16 @@ static struct cursor_room look(struct producer *producer, uint64_t sequence, uin
     const uint32_t asked = 2 * want->lines > ring->grant_lines ? 2 * want->lines : ring->grant_lines;
     const uint32_t lines = asked < ring->arena_lines ? asked : ring->arena_lines;
     const position limit = position_make(sequence + slots, line + lines);
-    store64_relaxed(&producer->own->limit, limit);
-    fence_seq_cst(); /* [fence:join] with cursor_join() */
+    store64_release(&producer->own->limit, limit); /* [rel:limit] */
+    fence_seq_cst();                               /* [fence:join] with cursor_join() */
     producer->rebased = producer->rebased && line - position_line(producer->base) < ring->arena_lines;
     const struct cursor_room room = cursor_room(ring, sequence, position_make(sequence, line), producer->id,
                                                 want->exact, producer->rebased ? &producer->base : NULL);
     producer->arena_empty = room.lines == ring->arena_lines && room.slots == ring->slot_count;
     producer->limit = sequence + (room.slots < slots ? room.slots : slots);
     producer->limit_line = line + (room.lines < lines ? room.lines : lines);
-    store64_relaxed(&producer->own->limit, position_make(producer->limit, producer->limit_line));
+    store64_release(&producer->own->limit,
+                    position_make(producer->limit, producer->limit_line)); /* [rel:limit] */
     return room;
 }
 
@@ -177,7 +179,7 @@ static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
  * cache; for small messages the history that late joiners can have is worth more. The lines it skips are
  * nobody's, but readers show the line of the last record they have read until they read the next one: `base`
  * says that those who stand at or behind it hold nothing from before it. (Who has but an inline message to read stands
- * before it, and would seem to hold all that is skipped.)
+ * before it, and would seem to hold all that is skipped: so a record follows at once, which shows the new line.)
  */
 static bool refresh_single(struct producer *producer, const struct producer_want *want)
 {
@@ -187,7 +189,7 @@ static bool refresh_single(struct producer *producer, const struct producer_want
     }
     const uint32_t offset = producer->line & (ring->arena_lines - 1);
     const bool large = want->lines > 0 && want->lines >= ring->arena_lines / RESTART_SHARE;
-    if (!producer->arena_empty || offset == 0 || !large || ring->overwrite) {
+    if (!want->at_once || !producer->arena_empty || offset == 0 || !large || ring->overwrite) {
         return true;
     }
     producer->line += ring->arena_lines - offset;
@@ -203,6 +205,7 @@ static int claim_single(struct producer *producer, unsigned count, bool exact)
     if (placed < count) {
         struct producer_want want;
         fill_want(producer, count, exact, &want);
+        want.at_once = true;
         (void)refresh_single(producer, &want);
         placed = place(producer, producer->sequence, producer->line, count, &end);
     }

@@ -90,8 +90,7 @@ bool producer_claim_one(struct producer *producer, size_t size)
         return false;
     }
     claim_in_window(producer, start + producer_lines(producer, size));
-    producer->first =
-        producer->sequence + ((uint64_t)(window->slot - window->first) >> producer->ring->stride_shift);
+    producer->first = producer->sequence + producer_passed(producer);
     producer->claims[0] = (struct producer_claim){.size = size, .line = start};
     producer->claimed = 1;
     producer->open = 1;

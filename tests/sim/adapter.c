@@ -103,6 +103,12 @@ int adapter_glance(uint64_t sequence, void *buffer, size_t capacity, struct adap
     return err;
 }
 
+int64_t adapter_time_of(uint64_t sequence)
+{
+    struct ring ring;
+    return find_ring(&ring) ? (int64_t)glance_sent(&ring, sequence, 1) : 0;
+}
+
 uint64_t adapter_next(uint64_t sequence)
 {
     struct ring ring;

@@ -2,7 +2,7 @@
 /*
  * All that the simulation knows about the inside of the library: change this file when bus/ changes.
  *
- * concurrency   one thread; none of it but adapter_glance() and adapter_next() is a step of a process
+ * concurrency   one thread; none of it but adapter_glance(), adapter_time_of() and adapter_next() is a step of a process
  * killed        nothing is changed
  */
 #ifndef SHMBUS_TESTS_SIM_ADAPTER_H
@@ -41,6 +41,7 @@ struct adapter_sight {
 
 /* ring_glance.h: message `sequence` of the channel, and from where on to look for one. -ENOENT: no channel. */
 int adapter_glance(uint64_t sequence, void *buffer, size_t capacity, struct adapter_sight *sight);
+int64_t adapter_time_of(uint64_t sequence);
 uint64_t adapter_next(uint64_t sequence);
 
 /* What is left in the channel when nobody uses it. */

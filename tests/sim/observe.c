@@ -39,10 +39,23 @@ static uint64_t glance(struct actor *actor, uint64_t sequence)
     }
 }
 
+/* A payload taken for a time would mostly lie in the future. */
+static void date(uint64_t sequence)
+{
+    machine_call("when was it sent");
+    const int64_t sent = adapter_time_of(sequence);
+    if (sent < 0 || sent > machine_time()) {
+        machine_violation("sequence %llu was sent at %lld", (unsigned long long)sequence, (long long)sent);
+    }
+}
+
 void world_observe(struct actor *actor, uint32_t glances)
 {
     uint64_t next = world.options.first_sequence;
     for (uint32_t i = 0; i < glances && (world.publishing > 0 || i < 10); i++) {
         next = glance(actor, choose(&actor->random, next));
+        if (random_one_in(&actor->random, 2)) {
+            date(choose(&actor->random, next));
+        }
     }
 }

@@ -101,8 +101,8 @@ PLANTS = {
     # The publisher's half of that handshake.
     "limit-after-look": Plant(
         "ring_producer.c",
-        "    store64_relaxed(&producer->own->limit, limit);\n"
-        "    fence_seq_cst(); /* [fence:join] with cursor_join() */\n",
+        "    store64_release(&producer->own->limit, limit); /* [rel:limit] */\n"
+        "    fence_seq_cst();                               /* [fence:join] with cursor_join() */\n",
         "    (void)limit;\n",
     ),
     # What members have taken and not given back is overwritten.
@@ -145,14 +145,20 @@ PLANTS = {
     # An observer does not ask whether a publisher may have gone on into what it has copied.
     "glance-unlimited": Plant(
         "ring_glance.c",
-        "           (ring->overwrite || (int64_t)(sequence - reach.oldest) >= 0) &&\n",
-        "",
+        " &&\n           (ring->overwrite || (int64_t)(sequence - reach->oldest) >= 0);\n",
+        ";\n",
     ),
     # Or whether the slot still says the same.
     "glance-once": Plant(
         "ring_glance.c",
-        "    return load64_relaxed(ring_slot(ring, sequence)) == s &&\n",
-        "    return\n",
+        "    return load64_relaxed(ring_slot(ring, sequence)) == s &&\n           (ring->overwrite",
+        "    return (s != 0 || sequence != 0) && (ring->overwrite",
+    ),
+    # Or whether what it took for the time of sending was that still.
+    "glance-late": Plant(
+        "ring_glance.c",
+        "            return still_there(ring, sequence + i, s) ? sent : 0;\n",
+        "            return s != 0 || still_there(ring, sequence + i, s) ? sent : 0;\n",
     ),
     # It asks where publishers are, and not how far they may go.
     "glance-at-the-tail": Plant(
@@ -163,8 +169,8 @@ PLANTS = {
     # It does not ask for the lines.
     "glance-at-slots-alone": Plant(
         "ring_glance.c",
-        "           (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));",
-        "           (s != 0 || line == 0);",
+        " && (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));",
+        " && (s != 0 || line == 0);",
     ),
     # A sleeper does not look again after it has raised its flag.
     "lost-wake-up": Plant(

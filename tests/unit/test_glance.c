@@ -144,6 +144,32 @@ UNIT(glance, keeps_what_the_ring_keeps)
     }
 }
 
+/* An idle publisher's limit is passed at last by 2^31 messages: then it seems to lie as far ahead. */
+UNIT(glance, is_not_misled_by_limits_of_long_ago)
+{
+    const shmbus_channel_options options = {
+        .producers = SHMBUS_MULTI, .slots = 256, .arena = 1 << 16, .largest = 1024};
+    shmbus_bus *bus = unit_open();
+    shmbus_publisher *publishers[] = {unit_publisher(bus, &options), unit_publisher(bus, &options)};
+    for (uint64_t i = 0; i < 20; i++) {
+        check_eq(unit_send(publishers[1], 200, i, SHMBUS_NOWAIT), 0);
+    }
+    const struct ring ring = unit_ring(unit_map());
+    const position tail = load64_acquire(&ring.shared->tail);
+    const uint64_t ahead[] = {65, 1000, INT32_MAX, UINT64_C(1) << 31};
+    for (unsigned i = 0; i < sizeof ahead / sizeof *ahead; i++) {
+        store64_relaxed(&ring.publishers[0].limit, position_make(position_sequence(tail) + ahead[i],
+                                                                 position_line(tail) + ring.arena_lines - 1));
+        struct watcher watcher = watch(0);
+        for (uint64_t seen = 0; seen < 20; seen++) {
+            check_eq(look(&watcher), 1);
+            check_eq(watcher.seen.sequence, seen);
+        }
+        shmbus_view_close(watcher.view);
+    }
+    close_all(bus, NULL);
+}
+
 /* A channel made in the place of another may have the same name, and messages of the same sequences. */
 UNIT(glance, tells_a_channel_from_its_successor)
 {

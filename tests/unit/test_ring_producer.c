@@ -215,3 +215,30 @@ UNIT(ring_producer, has_the_arena_beside_a_small_message)
     }
     check_eq(shmbus_close(bus), 0);
 }
+
+/* Nor may asking whether there is room, when something small is sent instead; a later publisher knows of no start. */
+UNIT(ring_producer, has_the_arena_after_room_was_asked_for)
+{
+    const shmbus_channel_options options = {
+        .producers = SHMBUS_SINGLE, .slots = SLOTS, .arena = 4096, .largest = 2048};
+    shmbus_bus *bus = unit_open();
+    shmbus_publisher *publisher = unit_publisher(bus, &options);
+    shmbus_subscriber *subscriber = unit_subscriber(bus, NULL);
+    check_eq(unit_send(publisher, 512, 0, SHMBUS_NOWAIT), 0);
+    unit_receive(subscriber, 0, 512, 0);
+    shmbus_waitset *waitset = NULL;
+    shmbus_event event;
+    check_eq(shmbus_waitset_open(NULL, &waitset), 0);
+    check_eq(shmbus_waitset_add_publisher(waitset, publisher, 2048, NULL), 0);
+    check_eq(shmbus_waitset_wait(waitset, &event, 1, SHMBUS_NOWAIT), 1);
+    check_eq(shmbus_waitset_close(waitset), 0);
+    check_eq(unit_send(publisher, 8, 1, SHMBUS_NOWAIT), 0);
+    unit_receive(subscriber, 1, 8, 1);
+    check_eq(shmbus_publisher_close(publisher), 0);
+    publisher = unit_publisher(bus, &options);
+    check_eq(unit_send(publisher, 8, 2, SHMBUS_NOWAIT), 0);
+    check_eq(unit_send(publisher, 2048, 3, SHMBUS_NOWAIT), 0);
+    unit_receive(subscriber, 2, 8, 2);
+    unit_receive(subscriber, 3, 2048, 3);
+    check_eq(shmbus_close(bus), 0);
+}
