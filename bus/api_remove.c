@@ -2,6 +2,7 @@
 /* Removing buses by name. */
 #define _GNU_SOURCE
 #include "error.h"
+#include "os_clock.h"
 #include "os_lock.h"
 #include "os_segment.h"
 #include "segment.h"
@@ -9,14 +10,51 @@
 #include <errno.h>
 #include <string.h>
 
+#define REMOVE_PATIENCE_NS INT64_C(100000000)
+#define REMOVE_NAP_NS INT64_C(1000000)
+
+static int unlink_bus(const char *name)
+{
+    const int err = os_segment_unlink(name);
+    return err == 0 ? 0 : error_set(err, "cannot remove bus \"%s\": %s", name, strerrordesc_np(-err));
+}
+
+/*
+ * Waits until nobody holds the directory lock of the file that has the name, and takes it: whoever removes what nobody
+ * uses must not find another bus under the name by the time it unlinks it. Not for long: a bus is removed because its
+ * lock's holder is stopped, too. An fd to close behind the unlinking, or negative.
+ */
+static int hold_directory(const char *name)
+{
+    const int64_t deadline = os_clock_monotonic() + REMOVE_PATIENCE_NS;
+    do {
+        const int fd = os_segment_open(name, true);
+        if (fd < 0) {
+            return fd; /* it is gone, or may be unlinked by us and not opened */
+        }
+        struct os_segment_status status;
+        if (os_lock_try(fd, LOCK_DIRECTORY) == 0 &&
+            (os_segment_status(fd, &status) != 0 || status.links > 0)) {
+            return fd;
+        }
+        os_segment_close(fd);
+        os_clock_nap(REMOVE_NAP_NS);
+    } while (os_clock_monotonic() < deadline);
+    return -EBUSY;
+}
+
 int shmbus_remove(const char *name)
 {
     int err = layout_check_name("bus", name);
     if (err != 0) {
         return err;
     }
-    err = os_segment_unlink(name);
-    return err == 0 ? 0 : error_set(err, "cannot remove bus \"%s\": %s", name, strerrordesc_np(-err));
+    const int fd = hold_directory(name);
+    err = unlink_bus(name);
+    if (fd >= 0) {
+        os_segment_close(fd); /* and with it the lock */
+    }
+    return err;
 }
 
 /* Under the directory lock, without which nobody attaches: who opened the file before finds that its name is gone. */
@@ -37,8 +75,7 @@ static int unlink_unused(int fd, const char *name)
     if (err == 0 && os_lock_any_owned(fd, LOCK_PARTICIPANT(0), LOCK_PARTICIPANTS)) {
         return error_set(-EBUSY, "bus \"%s\" is in use: somebody is attached", name);
     }
-    err = err ? err : os_segment_unlink(name);
-    return err == 0 ? 0 : error_set(err, "cannot remove bus \"%s\": %s", name, strerrordesc_np(-err));
+    return err == 0 ? unlink_bus(name) : segment_open_error(err, name, true);
 }
 
 int shmbus_remove_unused(const char *name)

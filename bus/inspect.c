@@ -226,10 +226,14 @@ static int map_channel(struct shmbus_view *view, uint32_t index, struct view_cha
     return 0;
 }
 
-bool view_channel_is_same(const struct shmbus_view *view, uint32_t index)
+int view_channel_stays(const struct shmbus_view *view, uint32_t index)
 {
-    return view_channel_is_live(view, index) &&
-           load32_relaxed(&view->entries[index].generation) == view->channels[index].generation;
+    fence_acquire(); /* [acq:entry] what was read before the entry: a successor's bytes show that it has changed */
+    if (view_channel_is_live(view, index) &&
+        load32_relaxed(&view->entries[index].generation) == view->channels[index].generation) {
+        return 0;
+    }
+    return error_set(-ENOENT, "bus \"%s\" has no channel number %u any more", view->name, index);
 }
 
 struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int *err)
@@ -246,10 +250,9 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
     unmap_channel(channel);
     *err = map_channel(view, index, channel);
     channel->generation = generation;
-    /* What looked damaged may have been given to another channel, or back, meanwhile. */
-    if (*err != 0 && !view_channel_is_same(view, index)) {
-        *err = error_set(-ENOENT, "bus \"%s\" has no channel number %u any more", view->name, index);
-    }
+    /* What looks damaged may have been given to another channel, or back, meanwhile. */
+    const int gone = *err != 0 ? view_channel_stays(view, index) : 0;
+    *err = gone != 0 ? gone : *err;
     return *err == 0 ? channel : NULL;
 }
 
@@ -316,6 +319,7 @@ int shmbus_view_bus(shmbus_view *view, shmbus_bus_info *info)
         .fingerprint = LAYOUT_FINGERPRINT,
         .changing = !view->copy && os_lock_is_held(view->fd, LOCK_DIRECTORY),
         .changer_pid = load32_relaxed(&view->header->changer),
+        .changer_namespace = load64_relaxed(&view->header->changer_namespace),
     };
     memcpy(info->name, view->name, sizeof info->name);
     count_participants(view, info);

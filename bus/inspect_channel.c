@@ -24,6 +24,13 @@ static void count_users(const struct ring *ring, shmbus_channel_info *info)
     }
 }
 
+/* 1, or -ENOENT: what was filled may be another channel's. */
+static int seen(const struct shmbus_view *view, uint32_t index)
+{
+    const int gone = view_channel_stays(view, index);
+    return gone == 0 ? 1 : gone;
+}
+
 /* ------------------------------------------------------------------------------------------ groups */
 
 static void add_counters(const struct shm_member *member, shmbus_group_info *info)
@@ -65,7 +72,7 @@ static void add_members(const struct ring *ring, uint32_t group, uint32_t settle
         if (shared && load32_relaxed(&member->busy) && held < cursor) {
             const uint64_t end = sequence_near(cursor, load32_relaxed(&member->held_end));
             *sequence = held < *sequence ? held : *sequence;
-            info->pending += (end < cursor ? end : cursor) - held;
+            info->pending += held < end ? (end < cursor ? end : cursor) - held : 0;
         }
     }
 }
@@ -135,7 +142,7 @@ int shmbus_view_group(shmbus_view *view, uint32_t index, uint32_t *cursor, shmbu
     for (; *cursor < ring->group_max; ++*cursor) {
         if (load64_acquire(&ring->groups[*cursor].state) & GROUP_ACTIVE) { /* [acq:group-state] */
             fill_group(view, ring, (*cursor)++, info);
-            return 1;
+            return seen(view, index);
         }
     }
     return 0;
@@ -187,17 +194,17 @@ int shmbus_view_channel(shmbus_view *view, uint32_t *cursor, shmbus_channel_info
     if (err != 0) {
         return err;
     }
-    const struct view_channel *channel = NULL;
     err = -ENOENT;
     while (err == -ENOENT && *cursor < view->geometry.channels) {
+        const uint32_t index = (*cursor)++;
         err = 0;
-        channel = view_channel(view, (*cursor)++, &err);
+        const struct view_channel *channel = view_channel(view, index, &err);
+        if (channel) {
+            fill_channel(view, index, channel, info);
+            err = view_channel_stays(view, index);
+        }
     }
-    if (!channel) {
-        return err == -ENOENT ? 0 : err;
-    }
-    fill_channel(view, *cursor - 1, channel, info);
-    return 1;
+    return err == 0 ? 1 : err == -ENOENT ? 0 : err;
 }
 
 /* --------------------------------------------------------------------------- publishers and members */
@@ -232,9 +239,16 @@ int shmbus_view_publisher(shmbus_view *view, uint32_t index, uint32_t *cursor, s
                     .wakes = load64_relaxed(&entry->wakes),
                 },
         };
-        return 1;
+        return seen(view, index);
     }
     return 0;
+}
+
+/* The words are of several moments: what it has just taken over may lie before what it held. */
+static uint32_t count_held(const struct shm_member *member, uint64_t held)
+{
+    const int32_t count = (int32_t)(load32_relaxed(&member->held_end) - (uint32_t)held);
+    return load32_relaxed(&member->busy) && count > 0 ? (uint32_t)count : 0;
 }
 
 static void fill_member(const struct shmbus_view *view, const struct ring *ring, uint32_t index,
@@ -247,7 +261,7 @@ static void fill_member(const struct shmbus_view *view, const struct ring *ring,
         .group = load32_relaxed(&member->group) & ~MEMBER_JOINING,
         .participant = member_joined(owner) ? participant_index(owner) : UINT32_MAX,
         .alive = member_joined(owner) ? view_alive(view, owner) : 0,
-        .held = load32_relaxed(&member->busy) ? load32_relaxed(&member->held_end) - (uint32_t)held : 0,
+        .held = count_held(member, held),
         .held_first = held,
         .stats =
             {
@@ -276,7 +290,7 @@ int shmbus_view_member(shmbus_view *view, uint32_t index, uint32_t *cursor, shmb
         const uint64_t owner = load64_acquire(&ring->members[*cursor].owner); /* [acq:owner] */
         if (member_in_use(owner)) {
             fill_member(view, ring, (*cursor)++, owner, info);
-            return 1;
+            return seen(view, index);
         }
     }
     return 0;
@@ -303,7 +317,7 @@ int shmbus_view_latency(shmbus_view *view, uint32_t index, uint32_t member, shmb
         latency->buckets[i] = load64_relaxed(&shared->buckets[i]);
         latency->samples += latency->buckets[i];
     }
-    return 0;
+    return view_channel_stays(view, index);
 }
 
 uint64_t shmbus_latency_bound(unsigned index)
@@ -331,7 +345,8 @@ uint64_t shmbus_latency_quantile(const shmbus_latency *latency, double share)
         if (count > 0 && before + count >= wanted) {
             const double start = (double)latency_start(i);
             const double width = (double)bucket_end(latency, i) - start;
-            return (uint64_t)(start + width * ((wanted - before) / count));
+            const double time = start + width * ((wanted - before) / count);
+            return time < 0x1p64 ? (uint64_t)time : UINT64_MAX; /* of a damaged segment */
         }
         before += count;
     }

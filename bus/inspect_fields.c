@@ -44,6 +44,7 @@ static const struct field_spec header_fields[] = {
     WORD(shm_header, created_ns),
     NAME(shm_header, name),
     WORD(shm_header, changer),
+    WORD(shm_header, changer_namespace),
     {0},
 };
 

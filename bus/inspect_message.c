@@ -45,8 +45,9 @@ int shmbus_view_message(shmbus_view *view, uint32_t index, uint64_t *sequence, v
     if (err == -EAGAIN || err == -ESTALE || is_ahead(ring, at)) {
         return 0;
     }
-    if (!view_channel_is_same(view, index)) { /* its memory may be another's by now */
-        return error_set(-ENOENT, "channel %u was removed meanwhile", index);
+    const int gone = view_channel_stays(view, index);
+    if (gone != 0) {
+        return gone;
     }
     if (err != 0) {
         return error_set(err, "channel %u is damaged: message %llu does not fit it", index,

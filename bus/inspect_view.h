@@ -41,8 +41,11 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
 
 bool view_channel_is_live(const struct shmbus_view *view, uint32_t index);
 
-/* Whether channel `index` is the one that was mapped: else what was read of it may be of another. */
-bool view_channel_is_same(const struct shmbus_view *view, uint32_t index);
+/*
+ * After a look at channel `index`: 0 if it was of the channel that is mapped. Else -ENOENT: it was removed meanwhile, and
+ * what was read may be another's.
+ */
+int view_channel_stays(const struct shmbus_view *view, uint32_t index);
 
 /* 1, 0, or SHMBUS_UNKNOWN. */
 int view_alive(const struct shmbus_view *view, uint64_t owner);

@@ -57,7 +57,9 @@ struct shm_header {
     uint64_t created_ns;  /* CLOCK_REALTIME */
     char name[NAME_SIZE];
     atomic_u32 changer; /* pid of who took the directory lock last: a label for people */
-    uint8_t reserved[12];
+    uint32_t reserved;
+    atomic_u64
+        changer_namespace; /* the PID namespace that `changer` is of, as shm_participant.pid_namespace */
 };
 
 /* One attachment of a process. Its liveness is the OFD lock on its byte, nothing here. */
@@ -267,6 +269,7 @@ LAYOUT_AT(shm_header, size, 48);
 LAYOUT_AT(shm_header, created_ns, 56);
 LAYOUT_AT(shm_header, name, 64);
 LAYOUT_AT(shm_header, changer, 112);
+LAYOUT_AT(shm_header, changer_namespace, 120);
 LAYOUT_SIZE(shm_header, 128);
 
 LAYOUT_AT(shm_participant, state, 0);

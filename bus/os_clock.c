@@ -20,3 +20,8 @@ uint64_t os_clock_realtime(void)
 {
     return (uint64_t)clock_ns(CLOCK_REALTIME);
 }
+
+void os_clock_nap(int64_t nanoseconds)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
+}

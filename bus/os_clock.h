@@ -16,4 +16,7 @@ int64_t os_clock_monotonic(void);
 /* CLOCK_REALTIME in nanoseconds. */
 uint64_t os_clock_realtime(void);
 
+/* Sleeps for `nanoseconds`, less than a second, or until a signal comes. */
+void os_clock_nap(int64_t nanoseconds);
+
 #endif

@@ -21,6 +21,7 @@ static void sign(const struct segment *segment)
 {
     if (segment->header) { /* else it is not mapped yet */
         store32_relaxed(&segment->header->changer, os_process_id());
+        store64_relaxed(&segment->header->changer_namespace, os_process_namespace());
     }
 }
 

@@ -87,6 +87,12 @@ static void look_again(struct ward *ward)
             patient->error = 0; /* what was damaged then may have been repaired */
             look(patient, &patient->now, ward->views[i]);
             attendance_take(&patient->attendance, &patient->now, ward->processes);
+            const shmbus_participant_info changer = {
+                .pid = patient->now.bus.changer_pid,
+                .pid_namespace = patient->now.bus.changer_namespace,
+                .alive = 1,
+            };
+            process_look(ward->processes, &changer, &patient->changer);
         }
     }
 }

@@ -17,6 +17,7 @@ struct patient {
     struct snapshot before;
     struct snapshot now;
     struct attendance attendance; /* now */
+    struct process changer;       /* who took the directory lock last */
     int error;                    /* 0, or the errno for which it cannot be looked at */
     char problem[512];            /* what shmbus_strerror() says of that */
 };

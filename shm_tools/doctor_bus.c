@@ -136,9 +136,9 @@ static void locked(const struct patient *patient, struct findings *findings)
         "Nobody can open the bus, join or leave meanwhile. Last to take the lock was pid %" PRIu32
         ", as its own PID namespace numbers it: it is stopped (kill -CONT), or creates a large channel.",
         info->changer_pid);
-    if (info->changer_pid != 0) {
-        finding_set(&finding->command, "ps -o pid,stat,comm -p %" PRIu32, info->changer_pid);
-        finding->pid = info->changer_pid;
+    if (patient->changer.pid != 0) {
+        finding_set(&finding->command, "ps -o pid,stat,comm -p %" PRIu32, patient->changer.pid);
+        finding->pid = patient->changer.pid;
     }
 }
 

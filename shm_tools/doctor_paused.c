@@ -67,7 +67,8 @@ static void weigh(struct burden *burden, const struct snapshot *snapshot, const 
     for (size_t i = 0; i < snapshot->channels.count; i++) {
         weigh_channel(burden, snapshot, snapshot_channel(snapshot, i), attendant->info.index);
     }
-    if (snapshot->bus.changing && snapshot->bus.changer_pid == attendant->info.pid) {
+    if (snapshot->bus.changing && snapshot->bus.changer_pid == attendant->info.pid &&
+        snapshot->bus.changer_namespace == attendant->info.pid_namespace) {
         append(burden, "it holds the directory lock, without which nobody can open the bus, join or leave");
     }
 }

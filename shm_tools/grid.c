@@ -206,6 +206,12 @@ static char *lag_text(const struct grid_cell *cell, int width, char *text)
     return text;
 }
 
+/* A damaged segment may say 2^64 - 1, which no double is. */
+static uint64_t whole(double value)
+{
+    return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
+}
+
 static const char *figure_text(const struct grid_column *column, double value, char figure[UNIT_TEXT])
 {
     switch (column->kind) {
@@ -215,7 +221,7 @@ static const char *figure_text(const struct grid_column *column, double value, c
     case GRID_MEGABYTES:
         return unit_megabytes(value, figure);
     case GRID_TIME:
-        return unit_time((uint64_t)value, figure);
+        return unit_time(whole(value), figure);
     default:
         return unit_count(value, figure);
     }
@@ -313,7 +319,7 @@ static json_t *cell_json(const struct grid_column *column, const struct grid_cel
     case GRID_COUNT:
     case GRID_LAG:
     case GRID_TIME:
-        return json_number((uint64_t)cell->value);
+        return json_number(whole(cell->value));
     case GRID_SHARE:
         return json_real(cell->share);
     default:

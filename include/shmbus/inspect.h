@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Looking into a bus without taking part in it: the segment is mapped read-only, no participant slot is
- * taken, no byte changes. Works on a bus that nobody serves any more, on one that is stuck, and on a copy of
+ * taken, no byte changes. (What is read of a channel while it is being removed may take memory again, until another
+ * channel is made or the bus goes.) Works on a bus that nobody serves any more, on one that is stuck, and on a copy of
  * its file.
  *
  * A view is used by one thread at a time. Figures are read while others write them: each is right by
@@ -64,9 +65,10 @@ typedef struct shmbus_bus_info {
     uint32_t removed; /* channels that were removed and whose memory somebody still holds */
     uint64_t unused;  /* bytes of the file that belong to no channel that anybody uses */
     uint64_t leaked;  /* of them in memory: of removed channels, until the next one is created; 0 of a copy */
-    uint64_t fingerprint; /* of the layout */
-    int changing;         /* 1: somebody holds the directory lock at this moment */
-    uint32_t changer_pid; /* who took it last, as its own PID namespace numbers it; 0: nobody yet */
+    uint64_t fingerprint;       /* of the layout */
+    int changing;               /* 1: somebody holds the directory lock at this moment */
+    uint32_t changer_pid;       /* who took it last, as its own PID namespace numbers it; 0: nobody yet */
+    uint64_t changer_namespace; /* that namespace, as shmbus_participant_info.pid_namespace */
 } shmbus_bus_info;
 
 int shmbus_view_bus(shmbus_view *view, shmbus_bus_info *info);
@@ -165,7 +167,8 @@ int shmbus_view_member(shmbus_view *view, uint32_t channel, uint32_t *cursor, sh
 /*
  * How long messages took from their commit until a member saw them, sampled: about a thousand a second per publisher,
  * and at least one in 4,096. Of messages that fill their slot to the last 8 bytes (49 to 56 bytes in slots of 64)
- * none is sampled: there is no room for the time.
+ * none is sampled: there is no room for the time. A message that is delivered again is sampled again, its stay with the
+ * member that died included. Times are CLOCK_MONOTONIC's: between two time namespaces they are off by as much as those are.
  *
  * Bucket 0 to 3 are 16 ns wide each; from 64 ns on each power of two is cut into four. The last has no upper end.
  */
@@ -197,10 +200,10 @@ uint64_t shmbus_latency_quantile(const shmbus_latency *latency, double share);
 typedef struct shmbus_sighting {
     uint64_t sequence;
     uint64_t size;       /* of the message; more than was copied if the buffer is smaller */
-    uint64_t missed;     /* messages that were gone before they could be seen, just before this one */
+    uint64_t missed;     /* messages just before this one that were gone, or about to be overwritten */
     int64_t sent_ns;     /* CLOCK_MONOTONIC, if its latency is sampled; else 0 */
     uint32_t generation; /* of the channel: shmbus_channel_info.generation */
-    uint32_t publisher;  /* index in the channel */
+    uint32_t publisher;  /* index in the channel; 0xfff: it was finished for one whom nobody knows any more */
     int aborted;         /* given up by its publisher: readers pass over it; size is 0 */
 } shmbus_sighting;
 

@@ -126,13 +126,15 @@ int shmbus_close(shmbus_bus *bus);
 
 /*
  * Removes the bus's name; its memory is freed when the last attached process leaves. Those attached
- * carry on with each other. -ENOENT when there is no such bus.
+ * carry on with each other. Waits up to 0.1 s for whoever is just changing the bus's directory. -ENOENT when there is no
+ * such bus.
  */
 int shmbus_remove(const char *name);
 
 /*
  * The same if nobody is attached, dead participants apart: -EBUSY otherwise. Who is just opening the bus either comes
- * before, and it stays, or makes a new one: nobody is left on a bus that others cannot find any more.
+ * before, and it stays, or makes a new one: nobody is left on a bus that others cannot find any more. (Who takes the name
+ * away without this library, as rm does, may be followed by a new bus of that name: that one is not looked at again.)
  */
 int shmbus_remove_unused(const char *name);
 

@@ -2,6 +2,8 @@
 /* Every field of a segment: each where layout.h has it, with what stands there, in the order of the file. */
 #include "unit_map.h"
 
+#include <sys/stat.h>
+
 /* What the walk has told so far, checked against the mapping. */
 struct walk {
     const unsigned char *base;
@@ -113,7 +115,7 @@ UNIT(fields, are_all_there)
     struct walk walk = new_walk();
     check_eq(go(&walk), 0);
     const uint64_t channel = 42 + 2 * 12 + 2 * 16 + 3 * 14 + 3 * (2 + SHMBUS_LATENCY_BUCKETS);
-    check_eq(walk.fields, 11 + 3 * 8 + 4 * 5 + 2 * channel);
+    check_eq(walk.fields, 12 + 3 * 8 + 4 * 5 + 2 * channel);
     check_eq(shmbus_close(bus), 0);
 }
 
@@ -127,6 +129,9 @@ UNIT(fields, of_the_tables)
     check(find(&walk, NULL, "shm_header", 0, "fingerprint").value == LAYOUT_FINGERPRINT);
     check_eq(strcmp(find(&walk, NULL, "shm_header", 0, "name").name, "name"), 0);
     check_eq(find(&walk, NULL, "shm_header", 0, "changer").value, getpid());
+    struct stat pid_namespace;
+    check_eq(stat("/proc/self/ns/pid", &pid_namespace), 0);
+    check_eq(find(&walk, NULL, "shm_header", 0, "changer_namespace").value, pid_namespace.st_ino);
     const shmbus_field pid = find(&walk, NULL, "shm_participant", 0, "pid");
     check_eq(pid.value, getpid());
     check_eq(pid.offset, header->participants_offset + offsetof(struct shm_participant, pid));
