@@ -11,11 +11,12 @@
 
 #include <string.h>
 
-/* How this process can wait and send: tried once, here, so that the tools can tell. */
-static uint32_t try_membarrier(struct participant *self)
+/* Tried once, so that the tools can tell. */
+void participant_prepare(struct participant *self)
 {
     self->registered = !self->fenced && os_barrier_register();
-    return (self->registered ? PARTICIPANT_REGISTERED : 0) | (os_barrier_global() ? 0 : PARTICIPANT_TIMED);
+    self->flags =
+        (self->registered ? PARTICIPANT_REGISTERED : 0) | (os_barrier_global() ? 0 : PARTICIPANT_TIMED);
 }
 
 static void fill(struct participant *self, uint32_t index, const char *name)
@@ -25,7 +26,7 @@ static void fill(struct participant *self, uint32_t index, const char *name)
     self->index = index;
     self->owner = (generation << 32) | (index + 1);
     store32_relaxed(&entry->pid, os_process_id());
-    store32_relaxed(&entry->flags, try_membarrier(self));
+    store32_relaxed(&entry->flags, self->flags);
     entry->attached_ns = os_clock_realtime();
     entry->pid_namespace = os_process_namespace();
     os_process_host(entry->host, sizeof entry->host);

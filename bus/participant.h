@@ -4,6 +4,7 @@
  * kernel drops the lock when the process ends, however it ends. No pid and no time decides.
  *
  *   call                  who                           may overlap with
+ *   participant_prepare   who is about to attach        everything
  *   participant_attach    holder of the directory lock  participant_alive of others
  *   participant_detach    the owner                     participant_alive of others
  *   participant_alive     anybody                       everything
@@ -27,9 +28,16 @@ struct participant {
     uint64_t owner;  /* {generation:32, index + 1:32}: how entries of this attachment are marked */
     bool fenced;     /* its sends shall have fences of their own, so that no membarrier interrupts it */
     bool registered; /* membarrier reaches this process: its sends need no fence */
+    uint32_t flags;  /* PARTICIPANT_*, for the entry */
 };
 
-/* Takes a free or dead entry. -EUSERS when all are alive. `table`, `count`, `lock_fd` and `fenced` are set. */
+/*
+ * Finds out how this process can wait and send; `fenced` is set. Without the directory lock: the first time in a
+ * process with threads, the kernel waits for an RCU grace period, which can take seconds on a crowded machine.
+ */
+void participant_prepare(struct participant *self);
+
+/* Takes a free or dead entry. -EUSERS when all are alive. It is prepared; `table`, `count` and `lock_fd` are set. */
 int participant_attach(struct participant *self, const char *name);
 
 /* Under the directory lock: frees the entries of those that died. */

@@ -313,14 +313,18 @@ static int attach(struct segment *segment, const shmbus_bus_options *options)
     segment->entries = (void *)(base + segment->geometry.entries_offset);
     segment->self.table = (void *)(base + segment->geometry.participants_offset);
     segment->self.count = segment->geometry.participants;
-    segment->self.fenced = options->fenced != 0;
     return participant_attach(&segment->self, options->participant_name);
 }
 
 static int enter(struct segment *segment, const shmbus_bus_options *options)
 {
     int err = check_owner(segment, options);
-    err = err ? err : segment_lock(segment);
+    if (err != 0) {
+        return err;
+    }
+    segment->self.fenced = options->fenced != 0;
+    participant_prepare(&segment->self);
+    err = segment_lock(segment);
     if (err != 0) {
         return err;
     }
