@@ -2,9 +2,9 @@
 #define _GNU_SOURCE
 #include "household.h"
 #include "crew.h"
+#include "standstill.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -287,35 +287,6 @@ uint64_t crew_progress(const struct crew *crew)
     return sum;
 }
 
-/* Where everybody stands, for a round that does not go on. */
-static void explain_stall(const struct crew *crew, char *text, size_t size)
-{
-    shmbus_channel_info channel;
-    shmbus_group_info group;
-    if (!crew_channel(crew, &channel)) {
-        return;
-    }
-    int used = snprintf(text, size, "published up to %" PRIu64, channel.published);
-    uint32_t cursor = 0;
-    while (used > 0 && (size_t)used < size &&
-           shmbus_view_group(crew->view, channel.index, &cursor, &group) == 1) {
-        used += snprintf(text + used, size - (size_t)used,
-                         "; group \"%s\": at %" PRIu64 ", %" PRIu64 " pending, %u members", group.name,
-                         group.position, group.pending, group.members);
-    }
-    for (unsigned i = 0; i < crew->plan->publishers && used > 0 && (size_t)used < size; i++) {
-        used += snprintf(text + used, size - (size_t)used, "; publisher %u committed %" PRIu64 " of %u", i,
-                         atomic_load(&crew->ledger->publishers[i].committed), crew->plan->messages);
-    }
-    for (unsigned i = 0; i < crew->count && used > 0 && (size_t)used < size; i++) {
-        const struct place *place = &crew->places[i];
-        const char *doing = atomic_load(&place->worker.doing);
-        used +=
-            snprintf(text + used, size - (size_t)used, "; %s (process %d, life %u%s): %s", place->worker.name,
-                     (int)place->pid, place->worker.life, place->paused ? ", stopped" : "", doing);
-    }
-}
-
 void crew_rest(struct crew *crew)
 {
     crew->progress_at = shmbus_now();
@@ -336,7 +307,7 @@ void crew_watch(struct crew *crew)
     }
     if (stalled > STALL_NS && !crew_failed(crew)) {
         char text[sizeof crew->ledger->failure - 100] = "";
-        explain_stall(crew, text, sizeof text);
+        standstill_explain(crew, text, sizeof text);
         ledger_fail(crew->ledger, "nothing has moved for %d s: %s", (int)(STALL_NS / 1000000000), text);
     }
 }

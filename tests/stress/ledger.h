@@ -66,7 +66,7 @@ struct ledger {
     _Atomic uint32_t leave;
     _Atomic uint32_t done;   /* publishers */
     _Atomic uint64_t newest; /* sequence behind the highest that anybody has read */
-    char failure[3000];
+    char failure[8000];
     struct publisher_ledger publishers[PLAN_PUBLISHERS];
     struct group_ledger groups[PLAN_GROUPS];
     _Atomic uint64_t *record;            /* of each sequence: RECORD_* */
