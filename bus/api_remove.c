@@ -19,22 +19,44 @@ static int unlink_bus(const char *name)
     return err == 0 ? 0 : error_set(err, "cannot remove bus \"%s\": %s", name, strerrordesc_np(-err));
 }
 
+/* The lock is given back in so many words: a child that another thread forks meanwhile has the description too. */
+static void let_go(int fd)
+{
+    (void)os_lock_release(fd, LOCK_DIRECTORY);
+    os_segment_close(fd);
+}
+
+/* Is it the file that was opened first? */
+static bool is_same(struct os_segment_status *first, const struct os_segment_status *now)
+{
+    if (first->inode == 0) {
+        *first = *now;
+    }
+    return first->inode == now->inode && first->device == now->device;
+}
+
 /*
  * Waits until nobody holds the directory lock of the file that has the name, and takes it: whoever removes what nobody
  * uses must not find another bus under the name by the time it unlinks it. Not for long: a bus is removed because its
- * lock's holder is stopped, too. An fd to close behind the unlinking, or negative.
+ * lock's holder is stopped, too. An fd to let go of behind the unlinking; or negative, -ESTALE if another file has the
+ * name by now.
  */
 static int hold_directory(const char *name)
 {
     const int64_t deadline = os_clock_monotonic() + REMOVE_PATIENCE_NS;
+    struct os_segment_status first = {0};
     do {
-        const int fd = os_segment_open(name, true);
-        if (fd < 0) {
-            return fd; /* it is gone, or may be unlinked by us and not opened */
-        }
         struct os_segment_status status;
-        if (os_lock_try(fd, LOCK_DIRECTORY) == 0 &&
-            (os_segment_status(fd, &status) != 0 || status.links > 0)) {
+        const int fd = os_segment_open(name, true);
+        const int err = fd < 0 ? fd : os_segment_status(fd, &status);
+        if (err != 0) {
+            return err; /* it is gone, or may be unlinked by us and not opened */
+        }
+        if (!is_same(&first, &status)) {
+            os_segment_close(fd);
+            return -ESTALE;
+        }
+        if (os_lock_try(fd, LOCK_DIRECTORY) == 0) {
             return fd;
         }
         os_segment_close(fd);
@@ -49,10 +71,15 @@ int shmbus_remove(const char *name)
     if (err != 0) {
         return err;
     }
+    struct os_segment_status status;
     const int fd = hold_directory(name);
-    err = unlink_bus(name);
+    if (fd == -ESTALE || (fd >= 0 && os_segment_status(fd, &status) == 0 && status.links == 0)) {
+        err = error_set(-ENOENT, "bus \"%s\" was removed meanwhile", name);
+    } else {
+        err = unlink_bus(name);
+    }
     if (fd >= 0) {
-        os_segment_close(fd); /* and with it the lock */
+        let_go(fd);
     }
     return err;
 }
@@ -88,9 +115,11 @@ int shmbus_remove_unused(const char *name)
     if (fd < 0) {
         return segment_open_error(fd, name, true);
     }
-    err = os_lock_try(fd, LOCK_DIRECTORY);
-    err = err == 0 ? unlink_unused(fd, name)
-                   : error_set(-EBUSY, "bus \"%s\" is in use: somebody is changing its directory", name);
-    os_segment_close(fd); /* and with it the lock */
+    if (os_lock_try(fd, LOCK_DIRECTORY) != 0) {
+        os_segment_close(fd);
+        return error_set(-EBUSY, "bus \"%s\" is in use: somebody is changing its directory", name);
+    }
+    err = unlink_unused(fd, name);
+    let_go(fd);
     return err;
 }

@@ -165,13 +165,15 @@ int directory_create(struct segment *segment, const char *name, const struct cha
     store64_relaxed(&entry->offset, offset);
     store64_relaxed(&entry->size, geometry->size);
     store32_release(&entry->state, ENTRY_CREATING); /* [rel:entry] */
+    fence_release();                                /* [rel:entry] before anything is written there */
     int err = reserve(segment, name, offset, geometry->size);
     err = err ? err : fill_channel(segment, offset, geometry);
     if (err != 0) {
         free_extent(segment, entry);
         return err;
     }
-    (void)add32_relaxed(&entry->generation, 1);
+    store32_release(&entry->generation,
+                    load32_relaxed(&entry->generation) + 1); /* [rel:entry] the extent before it */
     memset(entry->name, 0, sizeof entry->name);
     memcpy(entry->name, name, strlen(name));
     store32_release(&entry->state, ENTRY_LIVE); /* [rel:entry] */

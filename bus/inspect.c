@@ -223,6 +223,7 @@ static int map_channel(struct shmbus_view *view, uint32_t index, struct view_cha
     }
     layout_ring(&channel->geometry, base, &channel->ring);
     channel->base = base;
+    channel->offset = offset;
     return 0;
 }
 
@@ -243,15 +244,18 @@ struct view_channel *view_channel(struct shmbus_view *view, uint32_t index, int 
         return NULL;
     }
     struct view_channel *channel = &view->channels[index];
-    const uint32_t generation = load32_relaxed(&view->entries[index].generation);
+    const uint32_t generation = load32_acquire(&view->entries[index].generation); /* [acq:entry] */
     if (channel->base && channel->generation == generation) {
         return channel;
     }
     unmap_channel(channel);
     *err = map_channel(view, index, channel);
     channel->generation = generation;
-    /* What looks damaged may have been given to another channel, or back, meanwhile. */
-    const int gone = *err != 0 ? view_channel_stays(view, index) : 0;
+    /* What looks damaged, or sound, may have been given to another channel, or back, meanwhile. */
+    const int gone = view_channel_stays(view, index);
+    if (gone != 0 && *err == 0) {
+        unmap_channel(channel);
+    }
     *err = gone != 0 ? gone : *err;
     return *err == 0 ? channel : NULL;
 }

@@ -145,7 +145,7 @@ int shmbus_view_group(shmbus_view *view, uint32_t index, uint32_t *cursor, shmbu
             return seen(view, index);
         }
     }
-    return 0;
+    return view_channel_stays(view, index);
 }
 
 /* ---------------------------------------------------------------------------------------- channels */
@@ -241,7 +241,7 @@ int shmbus_view_publisher(shmbus_view *view, uint32_t index, uint32_t *cursor, s
         };
         return seen(view, index);
     }
-    return 0;
+    return view_channel_stays(view, index);
 }
 
 /* The words are of several moments: what it has just taken over may lie before what it held. */
@@ -293,7 +293,7 @@ int shmbus_view_member(shmbus_view *view, uint32_t index, uint32_t *cursor, shmb
             return seen(view, index);
         }
     }
-    return 0;
+    return view_channel_stays(view, index);
 }
 
 /* ------------------------------------------------------------------------------------------ latency */

@@ -329,7 +329,7 @@ static int tell_channels(struct shmbus_view *view, struct teller *teller, struct
         view_name(name, view->entries[places[i].index].name);
         teller->channel = name;
         teller->base = channel->base;
-        teller->base_offset = places[i].offset;
+        teller->base_offset = channel->offset;
         stop = tell_channel(teller, &channel->ring);
         teller->channel = NULL;
     }

@@ -17,7 +17,8 @@
 /* A channel once looked at stays mapped: looking again costs no system call. */
 struct view_channel {
     uint32_t generation;
-    void *base; /* NULL: not mapped */
+    void *base;      /* NULL: not mapped */
+    uint64_t offset; /* of it in the file */
     struct channel_geometry geometry;
     struct ring ring;
 };

@@ -2,7 +2,8 @@
 /*
  * Every byte of a segment: structures, offsets, and nothing else. docs/segment-format.md says the same in
  * prose. Fixed-width types only; each offset is asserted; `LAYOUT_FINGERPRINT` covers them all, so that
- * builds that disagree refuse each other.
+ * builds that disagree refuse each other. (Not so labels for people in bytes that were 0 before: who does not know them
+ * does without.)
  *
  *   segment   [ shm_header | shm_participant x N | shm_entry x N ] page [ channel ] page [ channel ] ...
  *   channel   [ shm_channel | shm_publisher x N | shm_group x N | shm_member x N | shm_latency x N | slots | arena ]

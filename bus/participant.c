@@ -14,6 +14,7 @@
 /* Tried once, so that the tools can tell. */
 void participant_prepare(struct participant *self)
 {
+    self->pid_namespace = os_process_namespace();
     self->registered = !self->fenced && os_barrier_register();
     self->flags =
         (self->registered ? PARTICIPANT_REGISTERED : 0) | (os_barrier_global() ? 0 : PARTICIPANT_TIMED);
@@ -28,7 +29,7 @@ static void fill(struct participant *self, uint32_t index, const char *name)
     store32_relaxed(&entry->pid, os_process_id());
     store32_relaxed(&entry->flags, self->flags);
     entry->attached_ns = os_clock_realtime();
-    entry->pid_namespace = os_process_namespace();
+    entry->pid_namespace = self->pid_namespace;
     os_process_host(entry->host, sizeof entry->host);
     memset(entry->name, 0, sizeof entry->name);
     memcpy(entry->name, name, strnlen(name, sizeof entry->name - 1));

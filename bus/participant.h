@@ -29,10 +29,11 @@ struct participant {
     bool fenced;     /* its sends shall have fences of their own, so that no membarrier interrupts it */
     bool registered; /* membarrier reaches this process: its sends need no fence */
     uint32_t flags;  /* PARTICIPANT_*, for the entry */
+    uint64_t pid_namespace;
 };
 
 /*
- * Finds out how this process can wait and send; `fenced` is set. Without the directory lock: the first time in a
+ * Finds out what this process is, and how it can wait and send; `fenced` is set. Without the directory lock: the first time in a
  * process with threads, the kernel waits for an RCU grace period, which can take seconds on a crowded machine.
  */
 void participant_prepare(struct participant *self);

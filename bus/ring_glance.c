@@ -4,6 +4,8 @@
 #include "cursor.h"
 #include "ring_slot.h"
 
+#define LOOKS_MAX 16u
+
 /* What nobody writes to without another look at the limits: the slots from `oldest` on, the lines before `line_end`. */
 struct reach {
     uint64_t tail; /* full sequence */
@@ -90,12 +92,19 @@ static bool still_whole(const struct ring *ring, uint64_t sequence, stamp s, uin
     return slot_stays(ring, &reach, sequence, s) && (!(s & STAMP_ARENA) || line_stays(ring, &reach, line));
 }
 
-/* The same of the slot alone, where the time of sending is. */
+/*
+ * The same of the slot alone, where the time of sending is. Publishers that spin for room say again and again that they
+ * may go on, and take it back: any look that finds the slot out of their reach will do.
+ */
 static bool still_there(const struct ring *ring, uint64_t sequence, stamp s)
 {
     fence_acquire(); /* [acq:writing] as in still_whole() */
-    const struct reach reach = find_reach(ring);
-    return slot_stays(ring, &reach, sequence, s);
+    bool stays = false;
+    for (unsigned tries = 0; tries < LOOKS_MAX && !stays; tries++) {
+        const struct reach reach = find_reach(ring);
+        stays = slot_stays(ring, &reach, sequence, s);
+    }
+    return stays;
 }
 
 int glance_message(const struct ring *ring, uint64_t sequence, void *buffer, size_t capacity,

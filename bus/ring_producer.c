@@ -174,6 +174,24 @@ static bool refresh(struct producer *producer, uint64_t sequence, uint32_t line,
            line_reached(producer->limit_line, producer_record_start(producer, line, lines) + lines);
 }
 
+/* As it was, if a group has joined in between that holds what is skipped. */
+static bool restart(struct producer *producer, uint32_t skipped, const struct producer_want *want)
+{
+    const uint32_t line = producer->line;
+    const position base = producer->base;
+    const bool rebased = producer->rebased;
+    producer->line += skipped;
+    producer->base = position_make(producer->sequence, producer->line);
+    producer->rebased = true;
+    if (refresh(producer, producer->sequence, producer->line, want)) {
+        return true;
+    }
+    producer->line = line;
+    producer->base = base;
+    producer->rebased = rebased;
+    return refresh(producer, producer->sequence, producer->line, want);
+}
+
 /*
  * A single producer whose ring is empty starts its arena again at its beginning, so that large buffers stay in the
  * cache; for small messages the history that late joiners can have is worth more. The lines it skips are
@@ -188,14 +206,16 @@ static bool refresh_single(struct producer *producer, const struct producer_want
         return false;
     }
     const uint32_t offset = producer->line & (ring->arena_lines - 1);
-    const bool large = want->lines > 0 && want->lines >= ring->arena_lines / RESTART_SHARE;
-    if (!want->at_once || !producer->arena_empty || offset == 0 || !large || ring->overwrite) {
+    const bool large = want->first_lines > 0 && want->lines >= ring->arena_lines / RESTART_SHARE;
+    if (!producer->arena_empty || offset == 0 || !large || ring->overwrite) {
         return true;
     }
-    producer->line += ring->arena_lines - offset;
-    producer->base = position_make(producer->sequence, producer->line);
-    producer->rebased = true;
-    return refresh(producer, producer->sequence, producer->line, want);
+    if (!want->at_once) {
+        producer->limit =
+            producer->sequence; /* there is room; who claims it looks again, and starts anew then */
+        return true;
+    }
+    return restart(producer, ring->arena_lines - offset, want);
 }
 
 static int claim_single(struct producer *producer, unsigned count, bool exact)

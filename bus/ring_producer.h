@@ -125,7 +125,6 @@ bool producer_send_multi(struct producer *producer, const void *data, size_t siz
 /* Ends a claim of producer_claim_one(), whatever its end. */
 void producer_finish_one(struct producer *producer, size_t size, uint32_t flags);
 
-/* Is claimed message `index` the next to be sampled? */
 /* Messages that went through the window since it was opened. */
 static inline uint64_t producer_passed(const struct producer *producer)
 {
@@ -133,6 +132,7 @@ static inline uint64_t producer_passed(const struct producer *producer)
     return (uint64_t)(window->slot - window->first) >> producer->ring->stride_shift;
 }
 
+/* Is claimed message `index` the next to be sampled? */
 static inline bool producer_sample_due(const struct producer *producer, unsigned index)
 {
     return producer->first + index >= producer->sample_at;

@@ -21,7 +21,7 @@ static void sign(const struct segment *segment)
 {
     if (segment->header) { /* else it is not mapped yet */
         store32_relaxed(&segment->header->changer, os_process_id());
-        store64_relaxed(&segment->header->changer_namespace, os_process_namespace());
+        store64_relaxed(&segment->header->changer_namespace, segment->self.pid_namespace);
     }
 }
 
@@ -319,12 +319,7 @@ static int attach(struct segment *segment, const shmbus_bus_options *options)
 static int enter(struct segment *segment, const shmbus_bus_options *options)
 {
     int err = check_owner(segment, options);
-    if (err != 0) {
-        return err;
-    }
-    segment->self.fenced = options->fenced != 0;
-    participant_prepare(&segment->self);
-    err = segment_lock(segment);
+    err = err ? err : segment_lock(segment);
     if (err != 0) {
         return err;
     }
@@ -359,6 +354,9 @@ int segment_open(struct segment *segment, const char *name, const shmbus_bus_opt
     memset(segment, 0, sizeof *segment);
     memcpy(segment->name, name, strlen(name) + 1);
     (void)pthread_mutex_init(&segment->mutex, NULL);
+    segment->self.fenced = options->fenced != 0;
+    participant_prepare(
+        &segment->self); /* while there is nothing that a child of another thread could keep open */
     int err = -EAGAIN;
     for (int i = 0; i < OPEN_ATTEMPTS && err == -EAGAIN; i++) {
         err = try_open(segment, options); /* again: it was created, removed or replaced meanwhile */

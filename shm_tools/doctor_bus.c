@@ -125,7 +125,8 @@ static void locked(const struct patient *patient, struct findings *findings)
 {
     const shmbus_bus_info *info = &patient->now.bus;
     if (!info->changing || !patient->before.bus.changing ||
-        info->changer_pid != patient->before.bus.changer_pid) {
+        info->changer_pid != patient->before.bus.changer_pid ||
+        info->changer_namespace != patient->before.bus.changer_namespace) {
         return;
     }
     struct finding *finding = finding_add(findings, SEVERITY_PROBLEM, "directory-locked", patient->name);

@@ -134,7 +134,8 @@ int shmbus_remove(const char *name);
 /*
  * The same if nobody is attached, dead participants apart: -EBUSY otherwise. Who is just opening the bus either comes
  * before, and it stays, or makes a new one: nobody is left on a bus that others cannot find any more. (Who takes the name
- * away without this library, as rm does, may be followed by a new bus of that name: that one is not looked at again.)
+ * away without this library, as rm does, or by a shmbus_remove() that has waited its 0.1 s in vain, may be followed by a
+ * new bus of that name: that one is not looked at again.)
  */
 int shmbus_remove_unused(const char *name);
 

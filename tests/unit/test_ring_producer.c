@@ -216,16 +216,9 @@ UNIT(ring_producer, has_the_arena_beside_a_small_message)
     check_eq(shmbus_close(bus), 0);
 }
 
-/* Nor may asking whether there is room, when something small is sent instead; a later publisher knows of no start. */
-UNIT(ring_producer, has_the_arena_after_room_was_asked_for)
+/* Asks whether there is room for a large message, and sends a small one. How many were sent, from number 1 on. */
+static int change_ones_mind(shmbus_publisher *publisher)
 {
-    const shmbus_channel_options options = {
-        .producers = SHMBUS_SINGLE, .slots = SLOTS, .arena = 4096, .largest = 2048};
-    shmbus_bus *bus = unit_open();
-    shmbus_publisher *publisher = unit_publisher(bus, &options);
-    shmbus_subscriber *subscriber = unit_subscriber(bus, NULL);
-    check_eq(unit_send(publisher, 512, 0, SHMBUS_NOWAIT), 0);
-    unit_receive(subscriber, 0, 512, 0);
     shmbus_waitset *waitset = NULL;
     shmbus_event event;
     check_eq(shmbus_waitset_open(NULL, &waitset), 0);
@@ -233,12 +226,46 @@ UNIT(ring_producer, has_the_arena_after_room_was_asked_for)
     check_eq(shmbus_waitset_wait(waitset, &event, 1, SHMBUS_NOWAIT), 1);
     check_eq(shmbus_waitset_close(waitset), 0);
     check_eq(unit_send(publisher, 8, 1, SHMBUS_NOWAIT), 0);
-    unit_receive(subscriber, 1, 8, 1);
+    return 1;
+}
+
+/* Wants to send two small ones and a large one, for which there is no slot. */
+static int send_half_a_batch(shmbus_publisher *publisher)
+{
+    static unsigned char bytes[2][2048];
+    unit_fill(bytes[0], 8, 1);
+    unit_fill(bytes[1], 8, 2);
+    const struct iovec batch[] = {{bytes[0], 8}, {bytes[1], 8}, {bytes[0], 2048}};
+    return shmbus_send_batch(publisher, batch, 3, SHMBUS_NOWAIT);
+}
+
+/* A later publisher knows of no new start of the arena: a record must have told of it. */
+static void check_successor(uint32_t slots, int (*send_small)(shmbus_publisher *publisher))
+{
+    const shmbus_channel_options options = {
+        .producers = SHMBUS_SINGLE, .slots = slots, .arena = 4096, .largest = 2048};
+    shmbus_bus *bus = unit_open();
+    shmbus_publisher *publisher = unit_publisher(bus, &options);
+    shmbus_subscriber *subscriber = unit_subscriber(bus, NULL);
+    check_eq(unit_send(publisher, 512, 0, SHMBUS_NOWAIT), 0);
+    unit_receive(subscriber, 0, 512, 0);
+    const uint64_t small = (uint64_t)send_small(publisher);
+    for (uint64_t i = 1; i <= small; i++) {
+        unit_receive(subscriber, i, 8, i);
+    }
     check_eq(shmbus_publisher_close(publisher), 0);
     publisher = unit_publisher(bus, &options);
-    check_eq(unit_send(publisher, 8, 2, SHMBUS_NOWAIT), 0);
-    check_eq(unit_send(publisher, 2048, 3, SHMBUS_NOWAIT), 0);
-    unit_receive(subscriber, 2, 8, 2);
-    unit_receive(subscriber, 3, 2048, 3);
+    check_eq(unit_send(publisher, 8, small + 1, SHMBUS_NOWAIT), 0);
+    check_eq(unit_send(publisher, 2048, small + 2, SHMBUS_NOWAIT), 0);
     check_eq(shmbus_close(bus), 0);
+}
+
+UNIT(ring_producer, has_the_arena_after_its_predecessor_changed_its_mind)
+{
+    check_successor(SLOTS, change_ones_mind);
+}
+
+UNIT(ring_producer, has_the_arena_after_its_predecessor_had_no_slot)
+{
+    check_successor(2, send_half_a_batch);
 }

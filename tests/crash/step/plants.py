@@ -56,6 +56,7 @@ PLANTS = {
     "channel_live_early": Plant(
         "directory.c",
         """    store32_release(&entry->state, ENTRY_CREATING); /* [rel:entry] */
+    fence_release();                                /* [rel:entry] before anything is written there */
     int err = reserve(segment, name, offset, geometry->size);
 """,
         """    memcpy(entry->name, name, strlen(name) + 1);
