@@ -232,6 +232,11 @@ int tapping_begin(struct tapping *tapping, const struct looking *looking, const 
     }
     const int result = options->wait && !looking->file ? check_all(tapping) : find_all(tapping);
     tapping->begun = 1;
+    for (unsigned i = 0; i < count && result == EXIT_OK; i++) {
+        if (!tapping->channels[i].there) {
+            note("waits for channel \"%s\"", tapping->channels[i].wanted);
+        }
+    }
     return result;
 }
 

@@ -194,28 +194,29 @@ class Tap(TapCase):
         self.publish([b"one"])
         for number in (signal.SIGINT, signal.SIGTERM):
             tap = self.start_tap("--from", "oldest")
-            self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 one\n")
+            self.assertEqual(self.read_some(tap), b"0 p0 one\n")
             _, errors = self.interrupt(tap, number)
             self.assertEqual(counts(errors), (1, 0, 0, 0))
 
     def test_removed_channel_ends_it(self):
         self.publish([b"one"])
         tap = self.start_tap("--from", "oldest")
-        self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 one\n")
+        self.assertEqual(self.read_some(tap), b"0 p0 one\n")
         self.run_tool("rm", "-c", "c")
         self.assertRegex(self.end(tap)[1], rb'channel "c" was removed')
 
     def test_waits_for_a_channel_that_comes_back(self):
         tap = self.start("tap", "c", "--wait", "-n", "4")
+        self.until_says(tap, rb'waits for channel "c"')
         self.publish([b"one"])
-        self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 one\n")
+        self.assertEqual(self.read_some(tap), b"0 p0 one\n")
         # One that is made anew before the tap has noticed is another one all the same.
         for message in (b"two", b"three"):
             self.pause(tap)
             self.run_tool("rm", "-c", "c")
             self.publish([message])
             tap.send_signal(signal.SIGCONT)
-            self.assertEqual(os.read(tap.stdout.fileno(), 100), b"0 p0 %s\n" % message)
+            self.assertEqual(self.read_some(tap), b"0 p0 %s\n" % message)
         self.run_tool("rm", self.bus)
         self.publish([b"four"])
         self.assertEqual(self.end(tap)[0], b"0 p0 four\n")

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import select
 import shutil
 import signal
 import struct
@@ -208,6 +209,12 @@ class ToolCase(unittest.TestCase):
                 return value
         self.fail(f"did not come in {LIMIT} s: {what}")
         return None
+
+    def read_some(self, process):
+        """What it has printed, once there is something."""
+        ready, _, _ = select.select([process.stdout], [], [], LIMIT)
+        self.assertTrue(ready, f"printed nothing in {LIMIT} s")
+        return os.read(process.stdout.fileno(), 4096)
 
     def until_says(self, process, pattern):
         """Waits for a line on standard error that matches, and returns it. The lines before it are lost."""
