@@ -16,7 +16,7 @@ import tempfile
 import unittest
 
 from looking import Looks
-from toolkit import LIMIT, TOOL, ToolCase, segment
+from toolkit import LIMIT, TOOL, ToolCase, is_emulated, segment
 
 REPLAYERS = os.environ.get("SHMBUS_REPLAYERS", "")  # the folder of replay_TARGET
 CORPUS = pathlib.Path(os.path.dirname(__file__), "..", "fuzz", "corpus").resolve()
@@ -27,6 +27,7 @@ WORD = 8
 SMALL = ["--slots", "4", "--slot-size", "64", "--arena", "4K", "--publishers", "2", "--groups", "2", "--members", "2"]
 
 
+@unittest.skipIf(is_emulated(), "takes minutes there, and asks nothing of the processor")
 class Damaged(ToolCase):
     def setUp(self):
         super().setUp()
