@@ -264,10 +264,13 @@ int tables_print_json(struct table *const *tables, unsigned count, FILE *file)
     for (unsigned i = 0; i < count; i++) {
         failed |= json_object_set_new(root, tables[i]->key, table_json(tables[i]));
     }
-    /* What is wrong with the file itself is seen, and said, when it is flushed. */
-    if (!failed && json_dumpf(root, file, JSON_INDENT(2)) == 0) {
-        fputc('\n', file);
-    }
+    char *text = failed ? NULL : json_dumps(root, JSON_INDENT(2)); /* json_dumpf() writes token by token */
     json_decref(root);
-    return failed ? fail("cannot make JSON of this: out of memory") : EXIT_OK;
+    if (!text) {
+        return fail("cannot make JSON of this: out of memory");
+    }
+    /* What is wrong with the file itself is seen, and said, when it is flushed. */
+    (void)fprintf(file, "%s\n", text);
+    free(text);
+    return EXIT_OK;
 }
