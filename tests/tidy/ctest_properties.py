@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 KINDS = {"unit", "stress", "crash", "fuzz", "tools", "tidy", "model", "sim", "examples"}
-OTHERS = {"nosan"}
+OTHERS = {"nosan", "onethread"}
 LIMIT = 600  # seconds: more belongs into a run started by hand
 
 
