@@ -38,25 +38,25 @@ static bool is_same(struct os_segment_status *first, const struct os_segment_sta
 /*
  * Waits until nobody holds the directory lock of the file that has the name, and takes it: whoever removes what nobody
  * uses must not find another bus under the name by the time it unlinks it. Not for long: a bus is removed because its
- * lock's holder is stopped, too. An fd to let go of behind the unlinking; or negative, -ESTALE if another file has the
- * name by now.
+ * lock's holder is stopped, too. An fd to let go of behind the unlinking; or negative, -ESTALE if the file that had the
+ * name has lost it.
  */
 static int hold_directory(const char *name)
 {
     const int64_t deadline = os_clock_monotonic() + REMOVE_PATIENCE_NS;
     struct os_segment_status first = {0};
     do {
-        struct os_segment_status status;
         const int fd = os_segment_open(name, true);
-        const int err = fd < 0 ? fd : os_segment_status(fd, &status);
-        if (err != 0) {
-            return err; /* it is gone, or may be unlinked by us and not opened */
+        if (fd < 0) {
+            return fd; /* it is gone, or may be unlinked by us and not opened */
         }
-        if (!is_same(&first, &status)) {
-            os_segment_close(fd);
+        struct os_segment_status status;
+        const bool locked = os_lock_try(fd, LOCK_DIRECTORY) == 0;
+        if (os_segment_status(fd, &status) == 0 && (status.links == 0 || !is_same(&first, &status))) {
+            let_go(fd);
             return -ESTALE;
         }
-        if (os_lock_try(fd, LOCK_DIRECTORY) == 0) {
+        if (locked) {
             return fd;
         }
         os_segment_close(fd);
@@ -71,13 +71,8 @@ int shmbus_remove(const char *name)
     if (err != 0) {
         return err;
     }
-    struct os_segment_status status;
     const int fd = hold_directory(name);
-    if (fd == -ESTALE || (fd >= 0 && os_segment_status(fd, &status) == 0 && status.links == 0)) {
-        err = error_set(-ENOENT, "bus \"%s\" was removed meanwhile", name);
-    } else {
-        err = unlink_bus(name);
-    }
+    err = fd == -ESTALE ? error_set(-ENOENT, "bus \"%s\" was removed meanwhile", name) : unlink_bus(name);
     if (fd >= 0) {
         let_go(fd);
     }

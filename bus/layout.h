@@ -59,8 +59,7 @@ struct shm_header {
     char name[NAME_SIZE];
     atomic_u32 changer; /* pid of who took the directory lock last: a label for people */
     uint32_t reserved;
-    atomic_u64
-        changer_namespace; /* the PID namespace that `changer` is of, as shm_participant.pid_namespace */
+    atomic_u64 changer_namespace; /* as shm_participant.pid_namespace: which one that pid is of */
 };
 
 /* One attachment of a process. Its liveness is the OFD lock on its byte, nothing here. */

@@ -33,8 +33,9 @@ struct participant {
 };
 
 /*
- * Finds out what this process is, and how it can wait and send; `fenced` is set. Without the directory lock: the first time in a
- * process with threads, the kernel waits for an RCU grace period, which can take seconds on a crowded machine.
+ * Finds out what this process is, and how it can wait and send; `fenced` is set. Without the directory lock: the
+ * first time in a process with threads, the kernel waits for an RCU grace period, which can take seconds on a crowded
+ * machine.
  */
 void participant_prepare(struct participant *self);
 
