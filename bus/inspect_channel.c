@@ -11,13 +11,29 @@
 /* Messages looked through for one that says when it was sent: a megabyte of slots at most. */
 #define SENT_LOOKS 4096u
 
+/*
+ * May publishers count on it? A group whose first member is still joining is active, so that its messages stay, but may
+ * yet begin behind the next one. It is durable only when its place is settled.
+ */
+static bool is_settled(const struct ring *ring, uint32_t index)
+{
+    const uint64_t state = load64_acquire(&ring->groups[index].state); /* [acq:group-state] */
+    bool settled = (state & GROUP_DURABLE) != 0;
+    for (uint32_t i = 0; (state & GROUP_ACTIVE) && !settled && i < ring->member_max; i++) {
+        const struct shm_member *member = &ring->members[i];
+        settled = member_joined(load64_acquire(&member->owner)) && /* [acq:owner] */
+                  load32_acquire(&member->group) == index;         /* [acq:member-group] */
+    }
+    return settled && (state & GROUP_ACTIVE);
+}
+
 static void count_users(const struct ring *ring, shmbus_channel_info *info)
 {
     for (uint32_t i = 0; i < ring->publisher_max; i++) {
         info->publishers += load64_acquire(&ring->publishers[i].owner) != OWNER_NONE; /* [acq:owner] */
     }
     for (uint32_t i = 0; i < ring->group_max; i++) {
-        info->groups += (load64_acquire(&ring->groups[i].state) & GROUP_ACTIVE) != 0; /* [acq:group-state] */
+        info->groups += is_settled(ring, i);
     }
     for (uint32_t i = 0; i < ring->member_max; i++) {
         info->members += member_joined(load64_acquire(&ring->members[i].owner)); /* [acq:owner] */

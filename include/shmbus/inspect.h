@@ -106,7 +106,7 @@ typedef struct shmbus_channel_info {
     int readers_asleep;    /* somebody sleeps for a message */
     int publishers_asleep; /* somebody sleeps for room */
     uint32_t publishers;
-    uint32_t groups;
+    uint32_t groups; /* that have begun: each sees every message sent from now on */
     uint32_t members;
 } shmbus_channel_info;
 

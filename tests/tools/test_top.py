@@ -124,7 +124,7 @@ class Screen(TopCase):
         self.channels("news", "ticks")
         self.lag("ticks", 512)
         terminal = self.top()
-        lines = terminal.shows(r"ticks .* 50% ").splitlines()
+        lines = terminal.shows(r"(?s)ticks .* 50% .*\nq quit .* help\n*\Z").splitlines()
         self.assertEqual(len(lines), 24)
         self.assertLessEqual(max(map(len, lines)), 80)
         self.assertRegex(lines[0], rf'^bus "{self.bus}".* alive 0 dead  2 ch  .* msg/s .* MB/s  0\.1 s$')

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Read-only views: what they tell, that they change nothing, and the ledger of every group at any time. */
 #define _GNU_SOURCE
+#include "cursor.h"
 #include "unit.h"
+#include "unit_map.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -142,6 +144,35 @@ UNIT(inspect, tells_about_participants)
     shmbus_view_close(view);
     check_eq(shmbus_close(first), 0);
     check_eq(shmbus_close(second), 0);
+}
+
+/* Who waits for a group before it sends must not count on one whose first member may yet begin behind the next message. */
+UNIT(inspect, counts_groups_whose_place_is_settled)
+{
+    shmbus_bus *bus = unit_open();
+    check_eq(shmbus_channel_create(bus, "c", NULL), 0);
+    (void)unit_subscriber(bus, NULL);
+    const struct ring ring = unit_ring(unit_map());
+    const uint32_t group = load32_relaxed(&ring.members[0].group);
+    store32_relaxed(&ring.members[0].group, group | MEMBER_JOINING);
+    shmbus_view *view = view_open();
+    const unsigned settled[] = {0, 1, 1};
+    for (unsigned i = 0; i < 3; i++) {
+        shmbus_channel_info info;
+        uint32_t cursor = 0;
+        check_eq(shmbus_view_channel(view, &cursor, &info), 1);
+        check_eq(info.groups, settled[i]);
+        if (i == 0) {
+            store32_relaxed(&ring.members[0].group, group); /* it has joined */
+        } else {
+            store32_relaxed(&ring.members[0].group,
+                            group | MEMBER_JOINING); /* a durable group's next member */
+            store64_relaxed(&ring.groups[0].state, load64_relaxed(&ring.groups[0].state) | GROUP_DURABLE);
+        }
+    }
+    store32_relaxed(&ring.members[0].group, group);
+    shmbus_view_close(view);
+    check_eq(shmbus_close(bus), 0);
 }
 
 UNIT(inspect, tells_about_channels)
