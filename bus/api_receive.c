@@ -12,8 +12,7 @@
 
 #define POLL_BATCH 64u /* most messages of a shared group that one poll takes at once */
 
-/* Enters the section with a subscriber that no other call is using. */
-static struct subscriber_handle *enter(shmbus_subscriber *key, int *err)
+struct subscriber_handle *subscriber_enter(shmbus_subscriber *key, int *err)
 {
     struct handle *handle = handle_enter_any(key, HANDLE_SUBSCRIBER);
     if (unlikely(!handle)) {
@@ -28,16 +27,29 @@ static struct subscriber_handle *enter(shmbus_subscriber *key, int *err)
     return subscriber_from_handle(handle);
 }
 
+static int batch_error(const struct subscriber *subscriber)
+{
+    return error_set(-EBUSY,
+                     "%u messages of a batch are held: give them back by shmbus_release_batch() first",
+                     subscriber->shown);
+}
+
+/* The same for a call that shows, or gives back, one message. */
+static struct subscriber_handle *enter(shmbus_subscriber *key, int *err)
+{
+    struct subscriber_handle *owner = subscriber_enter(key, err);
+    if (unlikely(owner && owner->subscriber.shown > 0)) {
+        *err = batch_error(&owner->subscriber);
+        handle_leave();
+        return NULL;
+    }
+    return owner;
+}
+
 /* Tells the user about the peeked message. */
 static void show(struct consumer *consumer, shmbus_message *message)
 {
-    message->data = consumer->message.data;
-    message->size = consumer->message.size;
-    message->sequence = consumer->sequence;
-    message->missed = consumer->missed;
-    message->publisher = consumer->message.publisher;
-    const bool again = consumer->sequence < consumer->redeliver_end;
-    message->flags = again ? SHMBUS_REDELIVERED | consumer->attempts << SHMBUS_ATTEMPTS_SHIFT : 0;
+    subscriber_describe(consumer, consumer, message);
     consumer->refused = 0;
 }
 
@@ -209,6 +221,11 @@ static __attribute__((noinline)) int next_entered(struct consumer *consumer, shm
 {
     struct subscriber *subscriber = caa_container_of(consumer, struct subscriber, consumer);
     struct consumer_glimpse seen;
+    if (unlikely(subscriber->shown > 0)) {
+        const int busy = batch_error(subscriber);
+        handle_leave();
+        return busy;
+    }
     if (consumer_shown(consumer)) {
         release(subscriber);
     }

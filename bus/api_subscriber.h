@@ -21,4 +21,7 @@ static inline struct subscriber_handle *subscriber_from_handle(struct handle *ha
     return caa_container_of(handle, struct subscriber_handle, child.handle);
 }
 
+/* Enters the section with a subscriber that no other call is using; or NULL, and `err`. */
+struct subscriber_handle *subscriber_enter(shmbus_subscriber *key, int *err);
+
 #endif

@@ -135,6 +135,7 @@ static const struct field_spec group_fields[] = {
     WORD(shm_group, attempts),
     TOTALS(0),
     TOTALS(1),
+    WORD(shm_group, interrupted_end),
     {0},
 };
 

@@ -203,9 +203,11 @@ struct shm_group {
     char name[NAME_SIZE];
     atomic_u64 joined;           /* sequence it started at */
     atomic_u32 settled;          /* {member + 1 that was added to the totals last:31, which totals count:1} */
-    atomic_u32 attempts;         /* times that its next message was interrupted, with GROUP_INTERRUPTED */
+    atomic_u32 attempts;         /* times that its next messages were interrupted, with GROUP_INTERRUPTED */
     struct shm_totals totals[2]; /* under the directory lock; the other ones are being written */
-    uint8_t reserved1[48];
+    atomic_u32
+        interrupted_end; /* behind the last message that may have been seen, low 32 bits of its sequence */
+    uint8_t reserved1[44];
 };
 
 #define GROUP_FREE UINT64_C(0)
@@ -213,17 +215,18 @@ struct shm_group {
 #define GROUP_SHARED UINT64_C(2)  /* with GROUP_ACTIVE: members claim by CAS */
 #define GROUP_DURABLE UINT64_C(4) /* with GROUP_ACTIVE: outlives its members */
 #define GROUP_INTERRUPTED                                                                                    \
-    UINT64_C(8) /* its exclusive member died: its next message may have been seen already */
+    UINT64_C(8) /* its exclusive member died: messages up to `interrupted_end` may have been seen already */
 #define GROUP_JOIN (UINT64_C(1) << 32)
 #define GROUP_JOINS (~UINT64_C(0) << 32)
 
 /* One member of a group. Written by its owner; all that others do is a CAS on `owner`. */
 struct shm_member {
-    atomic_u64 owner;    /* OWNER_NONE when free: then nothing below means anything */
-    atomic_u32 group;    /* index; with MEMBER_JOINING until its owner has joined */
-    atomic_u32 busy;     /* MEMBER_*: do `held` and `held_end` name messages that are not given back? */
-    atomic_u64 held;     /* position of the first one; written before the CAS on the cursor */
-    atomic_u32 held_end; /* sequence behind the last one, low 32 bits */
+    atomic_u64 owner; /* OWNER_NONE when free: then nothing below means anything */
+    atomic_u32 group; /* index; with MEMBER_JOINING until its owner has joined */
+    atomic_u32 busy;  /* MEMBER_*: do `held` and `held_end` name messages that are not given back? */
+    atomic_u64 held;  /* position of the first one; written before the CAS on the cursor */
+    atomic_u32
+        held_end; /* behind the last one, low 32 bits; exclusive: behind the last that a batch showed */
     atomic_u32 attempts; /* times that these messages were taken over, or may have been seen */
     atomic_u64 messages; /* counters: delivered */
     atomic_u64 bytes;
@@ -351,6 +354,7 @@ LAYOUT_AT(shm_group, name, 64);
 LAYOUT_AT(shm_group, joined, 112);
 LAYOUT_AT(shm_group, settled, 120);
 LAYOUT_AT(shm_group, attempts, 124);
+LAYOUT_AT(shm_group, interrupted_end, 208);
 LAYOUT_AT(shm_group, totals, 128);
 LAYOUT_SIZE(shm_group, 256);
 

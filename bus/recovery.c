@@ -70,7 +70,7 @@ static void let_go(struct channel *channel, uint32_t index, bool interrupted)
     const uint64_t owner = load64_relaxed(&member->owner);
     struct shm_group *group = &ring->groups[load32_relaxed(&member->group) % ring->group_max];
     if (!(recovery_group_state(ring, member) & GROUP_SHARED)) {
-        recovery_stop_exclusive(group, member, interrupted);
+        recovery_stop_exclusive(ring, member, interrupted);
     } else if (recovery_held(ring, group, member) > 0 && recovery_orphan(ring, member, owner)) {
         return;
     }

@@ -48,6 +48,6 @@ uint32_t recovery_held(const struct ring *ring, const struct shm_group *group,
 uint64_t recovery_group_state(const struct ring *ring, const struct shm_member *member);
 
 /* An exclusive group goes on where its member stopped. Under the directory lock. */
-void recovery_stop_exclusive(struct shm_group *group, const struct shm_member *member, bool interrupted);
+void recovery_stop_exclusive(const struct ring *ring, const struct shm_member *member, bool interrupted);
 
 #endif

@@ -52,14 +52,23 @@ static void finish_settling(const struct ring *ring)
     }
 }
 
-void recovery_stop_exclusive(struct shm_group *group, const struct shm_member *member, bool interrupted)
+/* Behind the last message that the member may have seen: the one it held, and what a batch showed it. */
+static uint32_t seen_end(const struct ring *ring, const struct shm_member *member, uint32_t held)
 {
+    const uint32_t shown = load32_relaxed(&member->held_end) - held;
+    return held + (shown >= 1 && shown <= ring->slot_count ? shown : 1);
+}
+
+void recovery_stop_exclusive(const struct ring *ring, const struct shm_member *member, bool interrupted)
+{
+    struct shm_group *group = &ring->groups[load32_relaxed(&member->group) % ring->group_max];
     const position held = load64_acquire(&member->held); /* [acq:held] */
     if ((int32_t)(position_sequence(held) - position_sequence(load64_relaxed(&group->cursor))) > 0) {
         store64_release(&group->cursor, held); /* [rel:cursor] */
     }
     if (interrupted) {
         store32_relaxed(&group->attempts, load32_relaxed(&member->attempts) + 1);
+        store32_relaxed(&group->interrupted_end, seen_end(ring, member, position_sequence(held)));
         (void)or64_release(&group->state, GROUP_INTERRUPTED); /* [rel:group-state] */
     }
 }
@@ -91,8 +100,7 @@ unsigned recovery_settle(struct channel *channel)
         const uint64_t owner = load64_relaxed(&member->owner);
         if (member_joined(owner)) {
             waiter_forget(&ring->shared->data, &channel->segment->self, participant_index(owner));
-            recovery_stop_exclusive(&ring->groups[load32_relaxed(&member->group) % ring->group_max], member,
-                                    true);
+            recovery_stop_exclusive(ring, member, true);
         }
         settle_member(ring, i);
         settled++;

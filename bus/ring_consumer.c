@@ -81,6 +81,7 @@ void consumer_init(struct consumer *consumer, const struct ring *ring, struct sh
     consumer->line = position_line(load64_acquire(&group->cursor)); /* [acq:cursor] */
     consumer->published_line = consumer->line;
     consumer->publish_lines = ring->grant_lines;
+    store32_relaxed(&own->held_end, (uint32_t)sequence);
     store64_release(&own->held, position_make(sequence, consumer->line)); /* [rel:held] */
     open_window(consumer, true);
 }
@@ -423,9 +424,10 @@ void consumer_adopt(struct consumer *consumer, position held, uint32_t count, ui
     set_held(consumer, count > 0);
 }
 
-void consumer_expect_redelivery(struct consumer *consumer, uint32_t attempts)
+void consumer_expect_redelivery(struct consumer *consumer, uint32_t count, uint32_t attempts)
 {
-    consumer->redeliver_end = consumer->sequence + 1;
+    consumer->redeliver_end = consumer->sequence + count;
+    store32_relaxed(&consumer->own->held_end, (uint32_t)consumer->redeliver_end);
     set_attempts(consumer, attempts);
     close_window(consumer);
 }

@@ -120,8 +120,8 @@ void consumer_publish(struct consumer *consumer);
 /* Takes over the `count` messages from `held` on, which were taken over `attempts` times by now. */
 void consumer_adopt(struct consumer *consumer, position held, uint32_t count, uint32_t attempts);
 
-/* The next message may have been seen by members that were interrupted, `attempts` times. */
-void consumer_expect_redelivery(struct consumer *consumer, uint32_t attempts);
+/* The next `count` messages may have been seen by members that were interrupted, `attempts` times. */
+void consumer_expect_redelivery(struct consumer *consumer, uint32_t count, uint32_t attempts);
 
 /* Does a publisher sleep for room? */
 static inline bool consumer_space_wanted(const struct consumer *consumer)

@@ -103,6 +103,7 @@ static void clear_group(struct shm_group *group, const char *name)
     store64_relaxed(&totals->redelivered, 0);
     store32_relaxed(&group->settled, 0);
     store32_relaxed(&group->attempts, 0);
+    store32_relaxed(&group->interrupted_end, 0);
 }
 
 static void used_up_to(atomic_u32 *used, uint32_t index)
@@ -170,15 +171,17 @@ static void take_member(struct channel *channel, uint32_t index, uint32_t group)
 }
 
 /*
- * Makes it a member. A group that was interrupted by a death may have seen its next message already: its member says so
- * before it is one, and the group no more from then on.
+ * Makes it a member. A group that was interrupted by a death may have seen its next messages already: its member says
+ * so before it is one, and the group no more from then on.
  */
 static void become_member(struct consumer *consumer, uint32_t index)
 {
     struct shm_group *group = consumer->group;
     const bool interrupted = (load64_relaxed(&group->state) & GROUP_INTERRUPTED) != 0;
     if (interrupted) {
-        consumer_expect_redelivery(consumer, load32_relaxed(&group->attempts));
+        const uint32_t seen = load32_relaxed(&group->interrupted_end) - (uint32_t)consumer->sequence;
+        const bool sound = seen >= 1 && seen <= consumer->ring->slot_count;
+        consumer_expect_redelivery(consumer, sound ? seen : 1, load32_relaxed(&group->attempts));
     }
     store32_release(&consumer->own->group, index); /* [rel:member-group] */
     if (interrupted) {
@@ -282,6 +285,7 @@ void subscriber_close(struct subscriber *subscriber)
     consumer_publish(&subscriber->consumer);
     /* What is peeked and not given back will be seen again: as if we had died holding it. */
     recovery_leave_group(subscriber->channel, subscriber->member, subscriber->consumer.holding);
+    free(subscriber->ahead);
     free(subscriber->consumer.scratch);
     channel_close(subscriber->channel);
 }
@@ -318,13 +322,13 @@ static __attribute__((cold)) void adopt(struct subscriber *subscriber)
     }
 }
 
-static void notify_space(struct subscriber *subscriber)
+void subscriber_tell_space(struct subscriber *subscriber)
 {
     const struct participant *self = &subscriber->channel->segment->self;
     (void)waiter_notify(&subscriber->channel->ring.shared->space, self, !self->registered);
 }
 
-static int peek_error(const struct subscriber *subscriber, int err)
+int subscriber_peek_error(const struct subscriber *subscriber, int err)
 {
     const struct consumer *consumer = &subscriber->consumer;
     if (err != -EBADMSG) {
@@ -359,16 +363,17 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch)
         }
         return 0;
     }
-    notify_space(subscriber);
-    return peek_error(subscriber, err);
+    subscriber_tell_space(subscriber);
+    return subscriber_peek_error(subscriber, err);
 }
 
 static bool message_there(const struct wait_source *source, bool thorough)
 {
     struct subscriber *subscriber = source->user;
-    const struct consumer *consumer = &subscriber->consumer;
+    const struct consumer *consumer = subscriber_front(subscriber);
     if (consumer_ready(consumer)) {
-        return true;
+        return !subscriber->consumer.shared || subscriber->shown == 0 ||
+               consumer->sequence != subscriber->consumer.end;
     }
     if (!thorough || !consumer->shared || consumer->sequence != consumer->end ||
         !recovery_has_orphan(consumer->ring, subscriber->group)) {
@@ -417,7 +422,7 @@ static bool others_hold(const struct subscriber *subscriber)
 static bool claimed_ahead(const struct wait_source *source)
 {
     const struct subscriber *subscriber = source->user;
-    const struct consumer *consumer = &subscriber->consumer;
+    const struct consumer *consumer = subscriber_front(subscriber);
     const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
     if (!consumer->shared) {
         return tail != (uint32_t)consumer->sequence + consumer_shown(consumer);
@@ -460,6 +465,13 @@ void subscriber_give_up(struct subscriber *subscriber)
     wait_not_at_all(&request);
 }
 
+int subscriber_wait(struct subscriber *subscriber, int64_t deadline)
+{
+    struct wait_for_source one;
+    const struct wait_request request = wait_request(subscriber, &one, deadline);
+    return wait_until_ready(&request);
+}
+
 int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadline)
 {
     struct wait_for_source one;
@@ -479,6 +491,6 @@ int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadl
 void subscriber_release(struct subscriber *subscriber)
 {
     if (consumer_release(&subscriber->consumer)) {
-        notify_space(subscriber);
+        subscriber_tell_space(subscriber);
     }
 }

@@ -17,8 +17,12 @@
 #include "wait.h"
 #include "waiter.h"
 
+struct lookahead;
+
 struct subscriber {
     struct consumer consumer;
+    struct lookahead *ahead; /* NULL before the first batch */
+    unsigned shown; /* messages of a batch that are not given back; `consumer` holds the first of them */
     struct channel *channel;
     const atomic_u32 *closing;
     uint32_t group;  /* index */
@@ -45,10 +49,48 @@ int subscriber_try_peek(struct subscriber *subscriber, unsigned batch);
 void subscriber_give_up(struct subscriber *subscriber);
 int subscriber_peek(struct subscriber *subscriber, unsigned batch, int64_t deadline);
 
+/* Waits until there may be a message that was not shown: 0, or as subscriber_peek(). */
+int subscriber_wait(struct subscriber *subscriber, int64_t deadline);
+
+/* Explains what consumer_peek() returned. */
+int subscriber_peek_error(const struct subscriber *subscriber, int err);
+
 /* What it waits for: the next message that it does not hold. */
 struct wait_source subscriber_source(struct subscriber *subscriber);
 
 /* Gives the peeked message back and wakes publishers who wait for room. */
 void subscriber_release(struct subscriber *subscriber);
+
+/* Wakes publishers who wait for room. */
+void subscriber_tell_space(struct subscriber *subscriber);
+
+/* ------------------------------------------------------------------------------------------ batches */
+
+#define SUBSCRIBER_BATCH_MAX 64u /* most messages of a shared group that one member holds */
+
+/*
+ * Shows up to `count` messages behind those that are shown. How many, or an error of subscriber_try_peek(), or -EBUSY
+ * when it may hold no more.
+ */
+int subscriber_show(struct subscriber *subscriber, shmbus_message *messages, unsigned count);
+
+/* Gives the first `count` of those shown back. */
+void subscriber_release_shown(struct subscriber *subscriber, unsigned count);
+
+/* Who looks for the next message: the consumer, or the lookahead behind what a batch shows. */
+const struct consumer *subscriber_front(const struct subscriber *subscriber);
+
+/* Fills `message` with what `peeked` has peeked, and `own` will give back. */
+static inline void subscriber_describe(const struct consumer *own, const struct consumer *peeked,
+                                       shmbus_message *message)
+{
+    const bool again = peeked->sequence < own->redeliver_end;
+    message->data = peeked->message.data;
+    message->size = peeked->message.size;
+    message->sequence = peeked->sequence;
+    message->missed = peeked->missed;
+    message->publisher = peeked->message.publisher;
+    message->flags = again ? SHMBUS_REDELIVERED | own->attempts << SHMBUS_ATTEMPTS_SHIFT : 0;
+}
 
 #endif

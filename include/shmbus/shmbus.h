@@ -371,6 +371,18 @@ int shmbus_release(shmbus_subscriber *subscriber);
 /* Releases the message last peeked, if any, and peeks the next: one call per message in a loop. */
 int shmbus_next(shmbus_subscriber *subscriber, shmbus_message *message, int64_t deadline);
 
+/*
+ * Shows up to `count` messages at once, behind those that it has shown already. All stay valid, and taken, until they are
+ * given back. Waits for the first only. Returns how many, or an error as shmbus_peek(), or -EBUSY: a message is peeked, or
+ * no more can be held; in a shared group up to 64 are taken at once, and the next when all are given back; on `overwrite`
+ * channels one. While some are held the other receiving functions give -EBUSY.
+ */
+int shmbus_peek_batch(shmbus_subscriber *subscriber, shmbus_message *messages, unsigned count,
+                      int64_t deadline);
+
+/* Gives the first `count` of those back. -EINVAL when fewer are held. */
+int shmbus_release_batch(shmbus_subscriber *subscriber, unsigned count);
+
 /* Called for each message; `message->data` is valid until it returns. Non-0 stops the poll after it. */
 typedef int (*shmbus_on_message)(void *context, const shmbus_message *message);
 

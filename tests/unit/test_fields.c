@@ -114,7 +114,7 @@ UNIT(fields, are_all_there)
     shmbus_bus *bus = open_bus();
     struct walk walk = new_walk();
     check_eq(go(&walk), 0);
-    const uint64_t channel = 42 + 2 * 12 + 2 * 16 + 3 * 14 + 3 * (2 + SHMBUS_LATENCY_BUCKETS);
+    const uint64_t channel = 42 + 2 * 12 + 2 * 17 + 3 * 14 + 3 * (2 + SHMBUS_LATENCY_BUCKETS);
     check_eq(walk.fields, 12 + 3 * 8 + 4 * 5 + 2 * channel);
     check_eq(shmbus_close(bus), 0);
 }
