@@ -20,6 +20,7 @@ struct command {
 extern const struct command command_create;
 extern const struct command command_pub;
 extern const struct command command_sub;
+extern const struct command command_exec;
 extern const struct command command_ls;
 extern const struct command command_stat;
 extern const struct command command_top;

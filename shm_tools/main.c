@@ -11,9 +11,10 @@
 #include "report.h"
 
 static const struct command *const commands[] = {
-    &command_create, &command_pub,     &command_sub,    &command_ls,  &command_stat,   &command_top,
-    &command_hz,     &command_hist,    &command_peek,   &command_tap, &command_record, &command_replay,
-    &command_dump,   &command_metrics, &command_doctor, &command_gc,  &command_rm,     NULL,
+    &command_create, &command_pub,    &command_sub,    &command_exec, &command_ls,
+    &command_stat,   &command_top,    &command_hz,     &command_hist, &command_peek,
+    &command_tap,    &command_record, &command_replay, &command_dump, &command_metrics,
+    &command_doctor, &command_gc,     &command_rm,     NULL,
 };
 
 static const struct command *find_command(const char *name)

@@ -58,6 +58,17 @@ _shmbus_offer() {
     done <<<"$1"
 }
 
+# Where the program begins that `exec` runs: the word behind "--"; nothing when the line is not there yet.
+_shmbus_program() {
+    local i
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        if [ "${COMP_WORDS[i]}" = "--" ]; then
+            echo $((i + 1))
+            return
+        fi
+    done
+}
+
 # Offers what a placeholder of the help, as BUS or FILE or lines|length, stands for.
 _shmbus_offer_value() {
     local tool=$1 what=$2 word=$3 option=$4
@@ -79,7 +90,7 @@ _shmbus_offer_value() {
 
 _shmbus() {
     local tool=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=${COMP_WORDS[1]-} takes
+    local command=${COMP_WORDS[1]-} takes program
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         _shmbus_offer "$(_shmbus_commands "$tool")"$'\n--version' "$word"
@@ -87,6 +98,13 @@ _shmbus() {
     fi
     if [ "$command" = help ]; then
         [ "$COMP_CWORD" -gt 2 ] || _shmbus_offer "$(_shmbus_commands "$tool")" "$word"
+        return
+    fi
+    program=$(_shmbus_program)
+    if [ -n "$program" ]; then
+        compopt -o filenames 2>/dev/null
+        [ "$program" -lt "$COMP_CWORD" ] || mapfile -t COMPREPLY < <(compgen -c -- "$word")
+        [ "${#COMPREPLY[@]}" -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
     fi
     # bash cuts "--option=value" into three words.

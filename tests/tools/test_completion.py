@@ -76,6 +76,14 @@ class Completion(ToolCase):
         self.assertEqual(self.offers("pub", "-F", "fi", cwd=folder.name), {"film.mkv"})
         self.assertEqual(self.offers("dump", "--file", "=", "fi", cwd=folder.name), {"film.mkv"})
 
+    def test_the_program_that_exec_runs(self):
+        self.assertEqual(self.offers("exec", "--frame", "=", "con"), {"content-length"})
+        self.assertIn("shuf", self.offers("exec", "--in", "c", "--", "shu"))
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        pathlib.Path(folder.name, "words.txt").touch()
+        self.assertEqual(self.offers("exec", "--in", "c", "--", "sort", "wor", cwd=folder.name), {"words.txt"})
+
     def test_nothing_where_there_is_nothing(self):
         self.assertEqual(self.offers("no-such-command", "-"), {"--help"})
         self.assertEqual(self.offers("sub", "--count", ""), set())

@@ -258,7 +258,7 @@ class Remove(ToolCase):
 
 
 class Help(ToolCase):
-    COMMANDS = ("create", "pub", "sub", "ls", "stat", "top", "hz", "hist", "peek", "tap", "record", "replay", "dump", "metrics", "doctor", "gc", "rm")
+    COMMANDS = ("create", "pub", "sub", "exec", "ls", "stat", "top", "hz", "hist", "peek", "tap", "record", "replay", "dump", "metrics", "doctor", "gc", "rm")
 
     def test_every_command_has_help_with_examples(self):
         for command in self.COMMANDS:
