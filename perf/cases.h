@@ -31,7 +31,7 @@ unsigned cases_list(struct bench_case cases[CASES_MAX], double shorter, enum pla
 /* The cases of waiting, whose names begin with "wait/". Returns how many. */
 unsigned cases_of_waiting(struct bench_case cases[]);
 
-/* The cases of what looking costs, whose names begin with "tools/". Returns how many. */
+/* The cases of what looking and bridging cost, whose names begin with "tools/" and "bridge/". Returns how many. */
 unsigned cases_of_tools(struct bench_case cases[]);
 
 /* Sets how messages of shape->size lie in rings: the same rule for all cases. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What it costs that people can look: sampled latencies, and the looking itself. */
+/* What it costs that people can look: sampled latencies, and the looking itself. What a bridge costs. */
 #include "perf/cases.h"
 #include "perf/floors.h"
+#include "perf/peer_exec.h"
 #include "perf/watchers.h"
 
 #include <stdio.h>
 
 #define SECONDS_SAMPLED 0.4
+#define SECONDS_BRIDGED 0.5
 #define SECONDS_WATCHED 3.0 /* six looks of each looker */
 
 static struct bench_case case_tools(const char *name, enum bench_kind kind, size_t size, double seconds)
@@ -47,10 +49,32 @@ static struct bench_case case_watched(void)
     return item;
 }
 
+/* Two programs work between the roles, on the same CPUs: who waits gives its CPU away. */
+static struct bench_case case_exec(void)
+{
+    struct bench_case item = {
+        .name = "bridge/exec",
+        .shape = {.kind = STREAM,
+                  .size = ECHO_LINE,
+                  .senders = 1,
+                  .readers = 1,
+                  .seconds = SECONDS_BRIDGED,
+                  .limit = 20,
+                  .waiting = true},
+        .title = "lines of 55 B to a program that echoes them, and back",
+    };
+    case_shape_memory(&item.shape);
+    case_add(&item, "pipes", 0, pipe_prepare, pipe_body, pipe_finish);
+    case_add(&item, "shmbus exec", 0, exec_prepare, exec_body, exec_finish);
+    return item;
+}
+
 unsigned cases_of_tools(struct bench_case cases[])
 {
     unsigned count = cases_of_sampling(cases);
     if (watchers_available())
         cases[count++] = case_watched();
+    if (exec_available())
+        cases[count++] = case_exec();
     return count;
 }

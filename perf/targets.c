@@ -95,6 +95,7 @@ static const struct target targets[] = {
      "shmbus send",
      FIGURE_RATE,
      0.98},
+    {"lines through a program, x pipes", "bridge/exec", {"shmbus exec"}, "pipes", FIGURE_RATE, 0.7},
 };
 
 static bool at_most(const struct target *target)
