@@ -26,6 +26,8 @@ static const struct option_spec exec_specs[] = {
      "where lines of its standard error go (default: to ours)"},
     {"frame", 'f', OPTION_CHOICE, IN_EXEC(frame), 0, "lines|length|content-length",
      "what goes around each message, both ways: a newline behind it, 4 bytes of length or headers before it (lines)"},
+    {"newlines", 0, OPTION_CHOICE, IN_EXEC(newlines), 0, "pass-over|blank",
+     "messages that cannot be lines, for they contain newlines: pass them over, or write a blank for each (pass-over)"},
     {"group", 'g', OPTION_TEXT, IN_EXEC(group), 0, "NAME", "read as this group (default: exec.COMMAND)"},
     {"shared", 'S', OPTION_FLAG, IN_EXEC(shared), 0, NULL, "share the group's messages out with its others"},
     {"durable", 'd', OPTION_FLAG, IN_EXEC(durable), 0, NULL,

@@ -20,6 +20,12 @@ enum exec_restart {
     RESTART_ALWAYS,
 };
 
+/* Of messages that are to be lines. */
+enum exec_newlines {
+    NEWLINES_PASS_OVER,
+    NEWLINES_BLANK,
+};
+
 struct exec_options {
     const char *bus;
     int any_owner;
@@ -28,6 +34,7 @@ struct exec_options {
     const char *err;         /* or NULL */
     const char *dead_letter; /* or NULL */
     int frame;               /* enum framing */
+    int newlines;            /* enum exec_newlines */
     const char *group;
     char own_group[SHMBUS_NAME_MAX + 1]; /* what `group` is when it was not said */
     int from;                            /* enum shmbus_from */

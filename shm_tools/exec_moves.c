@@ -40,7 +40,10 @@ static void judge(struct worker *worker, unsigned at)
     if (crash && crash->guilty) {
         pass_over(worker, at, PASSING_CRASHED, crash->times);
     } else if (!frame_carries((enum framing)exec->options->frame, message->data, message->size)) {
-        pass_over(worker, at, PASSING_NEWLINE, 0);
+        taking->flat = exec->options->newlines == NEWLINES_BLANK;
+        if (!taking->flat) {
+            pass_over(worker, at, PASSING_NEWLINE, 0);
+        }
     }
 }
 

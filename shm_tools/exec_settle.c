@@ -90,10 +90,11 @@ static void say_passed(const struct worker *worker, const shmbus_message *messag
              message->sequence, message->size, in, size);
         break;
     case PASSING_NEWLINE:
-        note("message %" PRIu64
-             " (%zu bytes) of channel \"%s\" is passed over: it contains a newline and would be "
-             "several lines to the worker; --frame length and content-length can carry it",
-             message->sequence, message->size, in);
+        note(
+            "message %" PRIu64
+            " (%zu bytes) of channel \"%s\" is passed over: it contains a newline and would be "
+            "several lines to the worker; --frame length and content-length can carry it, --newlines blank changes it",
+            message->sequence, message->size, in);
         break;
     default:
         note("message %" PRIu64 " (%zu bytes) of channel \"%s\" is passed over: its answer has %" PRIu64

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "report.h"
@@ -19,7 +20,9 @@ void takings_begin(struct takings *takings, unsigned window)
 void takings_free(struct takings *takings)
 {
     free(takings->ring);
+    free(takings->flat);
     takings->ring = NULL;
+    takings->flat = NULL;
 }
 
 struct taking *takings_at(const struct takings *takings, unsigned at)
@@ -98,13 +101,27 @@ static void add_part(struct gathered *gathered, const void *data, size_t size, s
     }
 }
 
-static void gather_frame(struct gathered *gathered, const shmbus_message *message, enum framing framing,
-                         size_t skip)
+static void gather_frame(struct gathered *gathered, const shmbus_message *message, const char *data,
+                         enum framing framing, size_t skip)
 {
     char *head = gathered->heads[gathered->frames++];
     add_part(gathered, head, frame_head(framing, message->size, head), &skip);
-    add_part(gathered, message->data, message->size, &skip);
-    add_part(gathered, "\n", (size_t)frame_has_tail(framing, message->data, message->size), &skip);
+    add_part(gathered, data, message->size, &skip);
+    add_part(gathered, "\n", (size_t)frame_has_tail(framing, data, message->size), &skip);
+}
+
+/* A copy with blanks for newlines, but for one at the very end. It stays until the next one is begun. */
+static const char *flatten(struct takings *takings, const shmbus_message *message, size_t skip)
+{
+    if (skip == 0) {
+        takings->flat = need_more_memory(takings->flat, message->size);
+        memcpy(takings->flat, message->data, message->size);
+        char *at = takings->flat;
+        while ((at = memchr(at, '\n', message->size - 1 - (size_t)(at - takings->flat)))) {
+            *at++ = ' ';
+        }
+    }
+    return takings->flat;
 }
 
 /* May the one at `at` be written, as far as the others with the worker are concerned? */
@@ -122,17 +139,22 @@ static void skip_passed(struct takings *takings)
     }
 }
 
-static void gather(const struct takings *takings, enum framing framing, struct gathered *gathered)
+/* There is one copy: what needs it is gathered alone. */
+static void gather(struct takings *takings, enum framing framing, struct gathered *gathered)
 {
+    int flat = 0;
     gathered->count = gathered->frames = 0;
-    for (unsigned at = takings->written; at < takings->count && gathered->frames < FRAMES_AT_ONCE; at++) {
+    for (unsigned at = takings->written; at < takings->count && gathered->frames < FRAMES_AT_ONCE && !flat;
+         at++) {
         const struct taking *taking = takings_at(takings, at);
         const size_t skip = at == takings->written ? takings->offset : 0;
-        if (skip == 0 && !may_write(takings, at)) {
+        if ((skip == 0 && !may_write(takings, at)) || (taking->flat && gathered->frames > 0)) {
             break;
         }
         if (!taking->passing) {
-            gather_frame(gathered, &taking->message, framing, skip);
+            const char *data = taking->flat ? flatten(takings, &taking->message, skip) : taking->message.data;
+            gather_frame(gathered, &taking->message, data, framing, skip);
+            flat = taking->flat;
         }
     }
 }

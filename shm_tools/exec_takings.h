@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The messages that a worker has been given and that the bus has not got back, oldest first. They lie where they lie
- * in the ring of the channel: nothing is copied before it is written to the worker's pipe.
+ * in the ring of the channel: nothing is copied before it is written to the worker's pipe, but for one whose newlines
+ * are to be blanks.
  *
  *     [ settled | written ........ | partly written | not written ]
  *       given back ^oldest           `offset` bytes
@@ -29,6 +30,7 @@ enum passing {
 struct taking {
     shmbus_message message;
     enum passing passing;
+    int flat;     /* is written with blanks for its newlines */
     int alone;    /* crashed a worker: written when nothing else is with the worker */
     uint64_t end; /* bytes written in all, when it was */
 };
@@ -43,6 +45,7 @@ struct takings {
     size_t offset;    /* bytes of the next one's frame that are written */
     uint64_t stream;  /* bytes written in all */
     uint64_t settled; /* of them, those of messages that were settled */
+    char *flat;       /* the message that is being written, if it is written so */
     int dry;          /* nothing was there when we looked last */
     int full;         /* the bus shows no more before some are given back */
 };

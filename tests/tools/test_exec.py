@@ -62,6 +62,12 @@ while line := source.readline():
         self.assertRegex(errors, r'message 1 \(9 bytes\) of channel "in" is passed over: it contains a newline')
         self.assertIn("passed over 1 messages", errors)
 
+    def test_newlines_as_blanks(self):
+        messages = [b"a", b"b\nc\n", b"\n\n", b"x\n" * 50000, b"\nd", b"e"]
+        self.publish(messages, "in")
+        self.run_exec("-n", "6", "--newlines", "blank", "--", "cat")
+        self.assertEqual(self.sent_to(), [b"a", b"b c", b" ", (b"x " * 50000)[:-1], b" d", b"e"])
+
     def test_answers_that_are_too_large(self):
         self.run_tool("create", "out", "--largest", "10000")
         messages = [b"big 20000", b"small", b"big 9997", b"big 500000", b"last"]
