@@ -5,7 +5,7 @@
 import os
 import unittest
 
-from toolkit import is_emulated
+from toolkit import is_emulated, unframe
 from working import LINES, PYTHON, SILENT, ExecCase, answers_to, children_of, cpu_ticks, lines
 
 
@@ -167,6 +167,23 @@ class Answers(ExecCase):
         self.assertGreater(self.group_of("exec")["lag"], 0)
         reader = self.run_tool("sub", "out", "--group", "slow", "--durable", "-n", "10000")
         self.assertEqual(reader.stdout.splitlines(), lines(10000))
+        self.end(process)
+
+    def test_no_room_for_dead_letters(self):
+        """They wait for room, and the answers behind them."""
+        messages = [b"a\nb", b"answered"] * 100
+        for channel in ("dead", "narrow"):
+            self.run_tool("create", channel, "--slots", "8")
+            self.run_tool("sub", channel, "--group", "slow", "--durable", "-t", "0")
+        self.publish([*messages, b"x" * 20000], "in")
+        process = self.start("exec", "--in", "in", "--out", "narrow", "--dead-letter", "dead", "--from", "oldest",
+                             "-n", "201", "--", "cat")
+        self.until(lambda: self.is_there() and self.published("dead") == 8, "a full channel")
+        slow = ["--group", "slow", "--durable"]
+        answers = self.start("sub", "narrow", *slow, "-n", "101")
+        letters = self.run_tool("sub", "dead", *slow, "-n", "100", "--frame", "length").stdout
+        self.assertEqual(unframe(letters), [b"a\nb"] * 100)
+        self.assertEqual(self.end(answers)[0].splitlines(), [b"answered"] * 100 + [b"x" * 20000])
         self.end(process)
 
     def test_a_worker_that_does_not_answer_is_told_of(self):
