@@ -64,7 +64,7 @@ int shmbus_release_batch(shmbus_subscriber *key, unsigned count)
     }
     struct subscriber *subscriber = &owner->subscriber;
     if (count <= subscriber->shown) {
-        subscriber_release_shown(subscriber, count);
+        err = subscriber_release_shown(subscriber, count);
     } else {
         err = error_set(-EINVAL, "%u messages cannot be given back: %u of a batch are held", count,
                         subscriber->shown);

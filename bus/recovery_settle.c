@@ -66,8 +66,10 @@ void recovery_stop_exclusive(const struct ring *ring, const struct shm_member *m
     if ((int32_t)(position_sequence(held) - position_sequence(load64_relaxed(&group->cursor))) > 0) {
         store64_release(&group->cursor, held); /* [rel:cursor] */
     }
-    if (interrupted) {
-        store32_relaxed(&group->attempts, load32_relaxed(&member->attempts) + 1);
+    /* Who was to see what a dead one had seen, and has not come to its end, leaves the rest marked as it was. */
+    const uint32_t attempts = load32_relaxed(&member->attempts) + interrupted;
+    if (attempts > 0) {
+        store32_relaxed(&group->attempts, attempts);
         store32_relaxed(&group->interrupted_end, seen_end(ring, member, position_sequence(held)));
         (void)or64_release(&group->state, GROUP_INTERRUPTED); /* [rel:group-state] */
     }

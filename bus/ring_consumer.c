@@ -448,6 +448,10 @@ bool consumer_ready(const struct consumer *consumer)
 void consumer_publish(struct consumer *consumer)
 {
     if (!consumer->shared) {
+        if ((int32_t)(load32_relaxed(&consumer->own->held_end) - (uint32_t)consumer->sequence) < 0) {
+            store32_relaxed(&consumer->own->held_end,
+                            (uint32_t)consumer->sequence); /* or 2^32 on it lies ahead */
+        }
         consumer->published = consumer->sequence;
         consumer->published_line = consumer->line;
         store64_release(&consumer->group->cursor,

@@ -330,7 +330,7 @@ void subscriber_tell_space(struct subscriber *subscriber)
 
 int subscriber_peek_error(const struct subscriber *subscriber, int err)
 {
-    const struct consumer *consumer = &subscriber->consumer;
+    const struct consumer *consumer = subscriber_front(subscriber);
     if (err != -EBADMSG) {
         return err;
     }
@@ -373,7 +373,7 @@ static bool message_there(const struct wait_source *source, bool thorough)
     const struct consumer *consumer = subscriber_front(subscriber);
     if (consumer_ready(consumer)) {
         return !subscriber->consumer.shared || subscriber->shown == 0 ||
-               consumer->sequence != subscriber->consumer.end;
+               consumer->sequence < subscriber->consumer.end;
     }
     if (!thorough || !consumer->shared || consumer->sequence != consumer->end ||
         !recovery_has_orphan(consumer->ring, subscriber->group)) {
@@ -424,6 +424,9 @@ static bool claimed_ahead(const struct wait_source *source)
     const struct subscriber *subscriber = source->user;
     const struct consumer *consumer = subscriber_front(subscriber);
     const uint32_t tail = position_sequence(load64_relaxed(&consumer->ring->shared->tail));
+    if (subscriber->consumer.shared && subscriber->shown > 0) {
+        return false; /* whatever comes, it may hold no more */
+    }
     if (!consumer->shared) {
         return tail != (uint32_t)consumer->sequence + consumer_shown(consumer);
     }

@@ -74,8 +74,8 @@ void subscriber_tell_space(struct subscriber *subscriber);
  */
 int subscriber_show(struct subscriber *subscriber, shmbus_message *messages, unsigned count);
 
-/* Gives the first `count` of those shown back. */
-void subscriber_release_shown(struct subscriber *subscriber, unsigned count);
+/* Gives the first `count` of those shown back. -EBADMSG, and all are forgotten: they are not where they were. */
+int subscriber_release_shown(struct subscriber *subscriber, unsigned count);
 
 /* Who looks for the next message: the consumer, or the lookahead behind what a batch shows. */
 const struct consumer *subscriber_front(const struct subscriber *subscriber);

@@ -52,16 +52,23 @@ static int start(struct subscriber *subscriber, unsigned count)
     return 0;
 }
 
-/* Passes over what was given up, but not out of what a shared group's member has taken. */
+/* May no more be held? A shared group's member holds what was taken at once, any other one the ring. */
+static bool is_full(const struct subscriber *subscriber)
+{
+    const struct consumer *own = &subscriber->consumer;
+    const uint64_t next = subscriber->ahead->consumer.sequence;
+    return own->shared ? next >= own->end : next - own->sequence >= own->ring->slot_count;
+}
+
+/* Passes over what was given up, maybe out of what a shared group's member has taken. */
 static int look(struct subscriber *subscriber)
 {
     struct consumer *ahead = &subscriber->ahead->consumer;
-    const struct consumer *own = &subscriber->consumer;
-    if (own->shared && ahead->sequence >= own->end) {
+    if (is_full(subscriber)) {
         return -EBUSY;
     }
     const int err = consumer_peek(ahead, 1);
-    if (err == 0 && own->shared && ahead->sequence >= own->end) {
+    if ((err == 0 || err == -EAGAIN) && is_full(subscriber)) {
         ahead->holding = CONSUMER_NOTHING;
         return -EBUSY;
     }
@@ -96,10 +103,11 @@ static int no_more(const struct subscriber *subscriber, int err)
         return channel_removed_error(subscriber->channel);
     }
     return err == -EBUSY
-               ? error_set(err,
-                           "%u messages are held, of a shared group's as many as were taken at once: give "
-                           "them back first",
-                           subscriber->shown)
+               ? error_set(
+                     err,
+                     "%u messages are held, as many as may be, or of a shared group as were taken at once: give "
+                     "them back first",
+                     subscriber->shown)
                : subscriber_peek_error(subscriber, err);
 }
 
@@ -115,8 +123,33 @@ static int show_copy(struct subscriber *subscriber, shmbus_message *message)
         return err;
     }
     subscriber_describe(&subscriber->consumer, &subscriber->consumer, message);
+    subscriber->consumer.refused = 0;
     subscriber->shown = 1;
     return 1;
+}
+
+/* Up to `count` of those that are there; `err` says why it was not more. */
+static unsigned show_some(struct subscriber *subscriber, shmbus_message *messages, unsigned count, int *err)
+{
+    struct consumer *ahead = &subscriber->ahead->consumer;
+    unsigned shown = 0;
+    while (shown < count && (*err = look(subscriber)) == 0) {
+        sample(subscriber);
+        subscriber_describe(&subscriber->consumer, ahead, &messages[shown++]);
+        (void)consumer_release(ahead);
+    }
+    return shown;
+}
+
+/* Nothing more is there: publishers may use what was given back, and the first message is found again. */
+static void rest(struct subscriber *subscriber)
+{
+    if (subscriber->shown == 0) {
+        consumer_refuse(&subscriber->consumer);
+    } else if (!subscriber->consumer.shared) {
+        consumer_publish(&subscriber->consumer);
+        subscriber_tell_space(subscriber);
+    }
 }
 
 int subscriber_show(struct subscriber *subscriber, shmbus_message *messages, unsigned count)
@@ -125,35 +158,42 @@ int subscriber_show(struct subscriber *subscriber, shmbus_message *messages, uns
         return show_copy(subscriber, messages);
     }
     int err = subscriber->shown == 0 ? start(subscriber, count) : 0;
-    unsigned shown = 0;
-    while (err == 0 && shown < count && (err = look(subscriber)) == 0) {
-        struct consumer *ahead = &subscriber->ahead->consumer;
-        sample(subscriber);
-        subscriber_describe(&subscriber->consumer, ahead, &messages[shown++]);
-        (void)consumer_release(ahead);
+    if (err != 0) {
+        return err;
+    }
+    unsigned shown = show_some(subscriber, messages, count, &err);
+    if (shown == 0 && err == -EAGAIN && channel_removed(subscriber->channel)) {
+        shown =
+            show_some(subscriber, messages, count, &err); /* what was sent between the look and the removal */
     }
     say_seen(subscriber, shown);
+    if (shown == 0) {
+        rest(subscriber);
+    }
     return shown > 0 ? (int)shown : no_more(subscriber, err);
 }
 
-void subscriber_release_shown(struct subscriber *subscriber, unsigned count)
+int subscriber_release_shown(struct subscriber *subscriber, unsigned count)
 {
     struct consumer *consumer = &subscriber->consumer;
+    int err = 0;
     bool tell = false;
-    subscriber->shown -= count;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count && err == 0; i++) {
         tell |= consumer_release(consumer);
-        if (i + 1 < count || subscriber->shown > 0) {
-            if (consumer_peek(consumer, 1) != 0) {
-                subscriber->shown =
-                    0; /* it was there, or it had not been shown: somebody damages the segment */
-                break;
-            }
+        consumer->missed = 0;
+        subscriber->shown--;
+        if (subscriber->shown > 0) {
+            err = consumer_peek(consumer, 1); /* it was there, or it had not been shown */
             keep_first(consumer);
         }
     }
-    consumer->missed = 0;
     if (tell) {
         subscriber_tell_space(subscriber);
     }
+    if (err != 0) {
+        subscriber->shown = 0; /* somebody damages the segment */
+        consumer_refuse(consumer);
+        return subscriber_peek_error(subscriber, err);
+    }
+    return 0;
 }

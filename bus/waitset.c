@@ -355,7 +355,7 @@ static void set_recover(const struct wait_request *request)
     enter(set);
     for (unsigned i = 0; i < set->count; i++) {
         const struct wait_source *source = &set->members[i].source;
-        if (source->held_up(source)) {
+        if (!handle_is_pinned(set->members[i].handle) && source->held_up(source)) {
             (void)recovery_look(source->channel);
         }
     }

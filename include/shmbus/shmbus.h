@@ -375,7 +375,7 @@ int shmbus_next(shmbus_subscriber *subscriber, shmbus_message *message, int64_t 
  * Shows up to `count` messages at once, behind those that it has shown already. All stay valid, and taken, until they are
  * given back. Waits for the first only. Returns how many, or an error as shmbus_peek(), or -EBUSY: a message is peeked, or
  * no more can be held; in a shared group up to 64 are taken at once, and the next when all are given back; on `overwrite`
- * channels one. While some are held the other receiving functions give -EBUSY.
+ * channels one; else what the channel has room for. While some are held the other receiving functions give -EBUSY.
  */
 int shmbus_peek_batch(shmbus_subscriber *subscriber, shmbus_message *messages, unsigned count,
                       int64_t deadline);
@@ -443,8 +443,8 @@ int shmbus_waitset_open(const shmbus_waitset_options *options, shmbus_waitset **
 int shmbus_waitset_close(shmbus_waitset *set);
 
 /*
- * Adds a subscriber: ready when there is a message that it has not peeked yet. -EBADF, -EEXIST (it is in the set),
- * -ENOMEM.
+ * Adds a subscriber: ready when there is a message that it has not peeked yet, and may hold. -EBADF, -EEXIST (it is in
+ * the set), -ENOMEM.
  */
 int shmbus_waitset_add_subscriber(shmbus_waitset *set, shmbus_subscriber *subscriber, void *tag);
 

@@ -126,8 +126,8 @@ PLANTS = {
     # The member of a durable group dies with a message in hand, and the next one is not told.
     "forgotten-interruption": Plant(
         "recovery_settle.c",
-        "    if (interrupted) {\n",
-        "    if (interrupted && member->attempts > 1000) {\n",
+        "    if (attempts > 0) {\n",
+        "    if (attempts > 1000) {\n",
     ),
     # Who stands still is taken for dead.
     "silence-is-death": Plant(
