@@ -38,7 +38,8 @@ int shmbus_view_open_file(const char *path, shmbus_view **view);
 
 /*
  * From now on, what this process maps of segments is guarded as by `sigbus_guard` of shmbus_open(), views too: one that
- * is truncated while it is looked at is an error and no SIGBUS. It installs a handler of that signal, for good.
+ * is truncated while it is looked at is an error and no SIGBUS; and so is a channel that is removed while it is looked at,
+ * when /dev/shm is full: reading its memory takes that again. It installs a handler of that signal, for good.
  */
 int shmbus_view_guard(void);
 

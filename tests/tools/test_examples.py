@@ -18,6 +18,7 @@ from toolkit import TOOL, UNSHARE, can_mount, is_emulated
 PAGES = pathlib.Path(os.path.dirname(__file__), "..", "..", "docs", "man")
 LUA = PAGES.parent.parent / "shm_tools" / "wireshark" / "shmbus.lua"
 FOLLOWS = 1  # seconds, then SIGINT: most examples end before, some never do
+INSISTS = 20  # then once more: a shell that is just starting a command may swallow the first one
 ENDED_BY_US = 124
 
 # What the examples take to be there.
@@ -99,7 +100,7 @@ class Examples(unittest.TestCase):
         shutil.copy(LUA, folder)
         if example.startswith("shmbus top") and "--" not in example.replace("--sort", "").replace("--filter", ""):
             example = f"script -qec '{example}' /dev/null"  # wants a terminal
-        script = f'({SCENE})\nexec timeout -s INT {FOLLOWS} bash -o pipefail -c "$1"'
+        script = f'({SCENE})\nexec timeout -s INT {INSISTS} timeout -s INT {FOLLOWS} bash -o pipefail -c "$1"'
         return subprocess.run([*UNSHARE, "bash", "-c", script, "bash", example], cwd=folder, env=environment,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
 
